@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import postgres from 'postgres'
+import { type RunningServer, startServer } from './child-process.ts'
+import { findPgBouncer } from './find-pgbouncer.ts'
+import { assertPortFree, LOOPBACK, startOnPort } from './free-port.ts'
+import { type Administrator, writeConfig } from './pgbouncer-config.ts'
+import type { CertificateFiles } from './postgres-server.ts'
+import { createServerFolder, type ServerFolder } from './server-folder.ts'
+import { serverIdentity } from './server-identity.ts'
+import { type ServerUrlOptions, serverUrl } from './server-url.ts'
+
+export { findPgBouncer } from './find-pgbouncer.ts'
+
+/** How PgBouncer is to run, and in front of what. */
+export interface PgBouncerOptions {
+  /** 0 or absent: a free one. */
+  port?: number
+  /** The Postgres behind it, reached without TLS. */
+  upstream: { host: string; port: number }
+  /** Passwords by user, for its clients and for its own login at Postgres. */
+  users: Readonly<Record<string, string>>
+  /**
+   * Connection parameters by database name, as in the section `[databases]`, on top of the upstream.
+   * Absent: every database of the upstream.
+   */
+  databases?: Readonly<Record<string, Readonly<Record<string, string | number>>>>
+  /** Default: `transaction`. */
+  poolMode?: 'transaction' | 'session' | 'statement'
+  /** Server connections for each user and database. Default: 20. */
+  poolSize?: number
+  /** Default: 500. */
+  maxClientConnections?: number
+  /** How clients prove who they are. Default: `scram-sha-256`. */
+  authType?: 'scram-sha-256' | 'md5' | 'plain' | 'trust'
+  /** Offer TLS to clients, or insist on it. The files are copied. */
+  tls?: CertificateFiles & { mode?: 'allow' | 'require' }
+  /** Settings of the section `[pgbouncer]`, on top of the ones here. */
+  settings?: Readonly<Record<string, string>>
+  /** Gets every line that PgBouncer prints. */
+  onLog?: (line: string) => void
+}
+
+/** A PgBouncer that accepts connections on the loopback address. */
+export interface PgBouncerServer {
+  readonly host: '127.0.0.1'
+  readonly port: number
+  /** For example `1.18.0`. */
+  readonly version: string
+  readonly pid: number
+  /** Of the admin console. */
+  readonly adminUrl: string
+  /** Resolves when PgBouncer has ended, for whatever reason. */
+  readonly ended: Promise<void>
+  /** A connection string, for the first of the users and the database `postgres` unless told otherwise. */
+  url(options?: ServerUrlOptions): string
+  /** Ends PgBouncer at once and removes its folder. Can be called again. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts the PgBouncer that is installed on this machine, in transaction mode.
+ *
+ * Works as root too: it then runs as the user `postgres` or `nobody`. It ends with
+ * {@link PgBouncerServer.stop}, or together with this process, even where that is killed.
+ *
+ * @throws PortInUseError where somebody listens on the given port already.
+ */
+export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncerServer> {
+  const file = await findPgBouncer()
+  if (file === undefined) {
+    throw new Error(
+      'PgBouncer is not installed: "apt-get install pgbouncer" or "brew install pgbouncer".',
+    )
+  }
+  if (options.port) await assertPortFree(options.port)
+  const folder = await createServerFolder('pgbouncer', await serverIdentity())
+  // A name that no application has: its password is not in the users' hands.
+  const administrator = {
+    user: 'nullpool_admin',
+    password: randomBytes(18).toString('base64url'),
+  }
+  try {
+    return await startOnPort(options.port, async (port) => {
+      const config = await writeConfig(folder, port, options, administrator)
+      const server = await startServer(
+        { file, arguments: [config], folder, onLog: options.onLog },
+        // It keeps nothing that must be saved, and every other signal has changed its meaning
+        // between its versions: since 1.23 SIGTERM waits for the clients.
+        { readyLine: 'process up: PgBouncer', stopSignal: 'SIGKILL' },
+      )
+      return await describeServer(server, folder, port, options, administrator)
+    })
+  } catch (error) {
+    await folder.remove()
+    throw error
+  }
+}
+
+async function describeServer(
+  server: RunningServer,
+  folder: ServerFolder,
+  port: number,
+  options: PgBouncerOptions,
+  administrator: Administrator,
+): Promise<PgBouncerServer> {
+  const [user = '', password = ''] = Object.entries(options.users)[0] ?? []
+  const adminUrl = serverUrl({ port, ...administrator, database: 'pgbouncer' })
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= endAndRemove(server, folder)
+    return stopped
+  }
+  try {
+    const version = await askVersion(adminUrl, options.tls?.mode === 'require')
+    return {
+      host: LOOPBACK,
+      port,
+      version,
+      pid: server.pid,
+      adminUrl,
+      ended: server.ended,
+      url: (url) => serverUrl({ port, user, password, database: 'postgres' }, url),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Also the proof that it not only runs but answers. */
+async function askVersion(adminUrl: string, tls: boolean): Promise<string> {
+  const sql = postgres(adminUrl, {
+    max: 1,
+    // The console knows its own commands only, not the catalogue.
+    fetch_types: false,
+    ssl: tls && { rejectUnauthorized: false },
+  })
+  try {
+    const [row] = await sql.unsafe<{ version: string }[]>('SHOW VERSION')
+    return row?.version.replace('PgBouncer ', '') ?? 'unknown'
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+async function endAndRemove(server: RunningServer, folder: ServerFolder): Promise<void> {
+  await server.stop()
+  await folder.remove()
+}

@@ -1,0 +1,75 @@
+import { findConnectionString } from './connection-source.ts'
+import {
+  type ConnectionTarget,
+  diagnoseConnectionString,
+  type Finding,
+  isLoopbackHost,
+  parseConnectionString,
+} from './connection-string.ts'
+import { NullpoolError } from './errors.ts'
+import type { Settings, Tls } from './options.ts'
+import type { Runtime } from './runtime.ts'
+import type { Route } from './wire/dial.ts'
+import type { Credentials } from './wire/handshake.ts'
+import type { TlsOptions } from './wire/transport.ts'
+
+/** Where a request connects to, as whom and how, and what is odd about it. */
+export interface ConnectionPlan {
+  target: ConnectionTarget
+  route: Route
+  credentials: Credentials
+  warnings: Finding[]
+}
+
+/** One name for all clients: PgBouncer sends a SET of its own whenever it changes. */
+const APPLICATION_NAME = 'nullpool'
+
+/** Mistakes that a pooler would count as a failed login. */
+const CERTAIN_FAILURES: ReadonlySet<string> = new Set([
+  'placeholder-password',
+  'user-without-reference',
+])
+
+/**
+ * Reads the connection string of a request and decides how to connect.
+ *
+ * @throws {NullpoolError} `ERR_URL_MISSING`, or `ERR_URL_INVALID` for one that cannot work.
+ */
+export function planConnection(settings: Settings, env: unknown, runtime: Runtime): ConnectionPlan {
+  const source = findConnectionString(settings.url, env, runtime)
+  const target = parseConnectionString(source.text)
+  const findings = diagnoseConnectionString(source.text, {
+    variable: source.name,
+    runtime: runtime.name,
+  })
+  for (const finding of findings) {
+    if (!CERTAIN_FAILURES.has(finding.code)) continue
+    throw new NullpoolError('ERR_URL_INVALID', finding.message, { hint: finding.fix })
+  }
+  return {
+    target,
+    route: {
+      transport: settings.transport,
+      address: { host: target.host, port: target.port },
+      tls: chooseTls(settings.tls, target),
+    },
+    credentials: {
+      user: target.user,
+      database: target.database,
+      password: () => target.password,
+      applicationName: target.applicationName ?? APPLICATION_NAME,
+    },
+    warnings: findings.filter(({ level }) => level !== 'info'),
+  }
+}
+
+/** `undefined` is plaintext: by name, on the same machine, or inside of Cloudflare's own network. */
+function chooseTls(option: Tls | undefined, target: ConnectionTarget): TlsOptions | undefined {
+  if (target.provider === 'hyperdrive') return undefined
+  if (option === 'disable') return undefined
+  if (option === 'verify') return {}
+  if (option !== undefined) return option
+  if (target.sslMode === 'disable') return undefined
+  const wanted = target.sslMode !== undefined && !/^(allow|prefer)$/.test(target.sslMode)
+  return isLoopbackHost(target.host) && !wanted ? undefined : {}
+}

@@ -1,0 +1,61 @@
+import { Buffer } from 'node:buffer'
+import { EventEmitter } from 'node:events'
+import type { NullpoolError } from '../errors.ts'
+import type { Front, FrontListener } from '../wire/front.ts'
+
+/**
+ * A front in the shape of a `net.Socket`, as far as postgres.js uses one.
+ *
+ * It is never closed under the driver: postgres.js would reconnect, and would write to a closed socket
+ * from a transaction's handle. What fails is told by `error` alone, which rejects what is under way.
+ */
+export class DriverSocket extends EventEmitter {
+  readyState: 'open' | 'closed' = 'open'
+  #front: Front
+
+  constructor(connect: (listener: FrontListener) => Front) {
+    super()
+    this.#front = connect({
+      data: (bytes) => {
+        this.emit('data', Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      },
+      error: (error) => {
+        if (this.listenerCount('error') > 0) this.emit('error', withoutParameters(error))
+      },
+      closed: () => {
+        this.readyState = 'closed'
+        this.emit('close', false)
+      },
+    })
+  }
+
+  write(bytes: Uint8Array, callback?: () => void): boolean {
+    this.#front.write(bytes, callback)
+    return true
+  }
+
+  end(bytes?: Uint8Array): void {
+    if (bytes) this.#front.write(bytes)
+    this.#front.end()
+  }
+
+  destroy(): void {
+    this.#front.end()
+  }
+
+  pause(): void {
+    this.#front.pause()
+  }
+
+  resume(): void {
+    this.#front.resume()
+  }
+}
+
+/**
+ * postgres.js adds the query and its parameters to an error that has neither; a parameter's value must
+ * not be found on an error of ours.
+ */
+function withoutParameters(error: NullpoolError): NullpoolError {
+  return Object.defineProperty(error, 'parameters', { value: undefined, enumerable: false })
+}

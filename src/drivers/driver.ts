@@ -1,0 +1,25 @@
+import type { Sql, TransactionSql } from 'postgres'
+import type { NullpoolError } from '../errors.ts'
+import type { Front, FrontListener } from '../wire/front.ts'
+
+export type { Sql, TransactionSql }
+/** What a driver is given to make a client for one request. */
+export interface DriverHost {
+  /** Shown in the driver's own error messages; nothing is connected to by them. */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** A stand-in for a connection: it trusts the driver and is ready at once. */
+  connect(listener: FrontListener): Front
+  /** Reports a server's notice. */
+  notice(notice: { severity: string; code: string; message: string }): void
+  /** The error for something that a pooled connection cannot do, such as `LISTEN`. */
+  unsupported(feature: string): NullpoolError
+}
+
+/** Makes clients that speak through a {@link DriverHost}. The default one is postgres.js. */
+export interface Driver {
+  /** Called once for a request, at its first use of `sql`. Must not connect by itself. */
+  createClient(host: DriverHost): Sql
+}

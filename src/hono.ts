@@ -1,0 +1,129 @@
+/**
+ * Hono middleware: `c.var.sql` and `c.var.db` for one request.
+ *
+ * @module
+ *
+ * @example
+ * ```ts
+ * import { Hono } from 'hono'
+ * import { nullpool, type NullpoolVariables } from 'nullpool/hono'
+ *
+ * const app = new Hono<{ Variables: NullpoolVariables }>()
+ * app.use(nullpool())
+ * app.get('/books', async (c) => c.json(await c.var.sql`select * from books`))
+ *
+ * export default app
+ * ```
+ */
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Sql } from './drivers/driver.ts'
+import { type DatabaseOptions, resolveOptions } from './options.ts'
+import { type BodyOrigin, finishResponse } from './response.ts'
+import { RequestScope, type Scope, type ScopeContext } from './scope.ts'
+
+/** What {@link nullpool} takes: the options of `createDatabase`. */
+export interface NullpoolOptions extends DatabaseOptions {}
+
+/** What {@link nullpool} adds to the context. */
+export interface NullpoolVariables {
+  /** postgres.js on the connection of this request; the first statement connects. */
+  sql: Sql
+  /** The scope of this request: `hold`, `close`, `metrics`. */
+  db: Scope
+}
+
+/**
+ * Gives each request a connection of its own, opened by its first query and closed behind its response.
+ *
+ * A response that is complete is passed on untouched and is never delayed. A stream keeps the
+ * connection until its body ends, fails or is cancelled. When the handler throws, when another
+ * middleware gives up on it, and when the client disconnects, the connection is closed and an open
+ * transaction is rolled back. A route that does not query opens nothing.
+ *
+ * The end of a `Response` made without the context's methods (`new Response(stream)`) cannot always be
+ * seen: use `c.body(stream)`, Hono's streaming helpers, or `c.var.db.hold(promise)`.
+ *
+ * @throws {NullpoolError} `ERR_OPTIONS` at once for options that do not fit; everything else where the
+ *   first query is made.
+ */
+export function nullpool(
+  options: NullpoolOptions = {},
+): MiddlewareHandler<{ Variables: NullpoolVariables }> {
+  const settings = resolveOptions(options)
+  return async function nullpool(c, next) {
+    const scope = new RequestScope(settings, scopeContext(c))
+    c.set('sql', scope.sql)
+    c.set('db', scope)
+    const origin = observe(c, scope)
+    try {
+      await scope.run(next)
+    } catch (error) {
+      void scope.close()
+      throw error
+    }
+    if (c.error) return
+    if (c.req.raw.method === 'HEAD') return finishHead(c, scope)
+    const response = c.res
+    const followed = finishResponse(scope, response, origin(response))
+    if (followed === response) return
+    // Hono merges the headers of a response that is replaced; these are the same headers.
+    c.res = undefined
+    c.res = followed
+  }
+}
+
+function scopeContext(c: Context): ScopeContext {
+  const { signal } = c.req.raw
+  const waitUntil = waitUntilOf(c)
+  return { env: c.env, ...(signal ? { signal } : {}), ...(waitUntil ? { waitUntil } : {}) }
+}
+
+/** `c.executionCtx` throws where there is none. */
+function waitUntilOf(c: Context): ScopeContext['waitUntil'] {
+  try {
+    const context = c.executionCtx
+    return (promise) => context.waitUntil(promise)
+  } catch {
+    return undefined
+  }
+}
+
+/** Hono sends no body of a HEAD request and leaves the stream alone: nobody would end it. */
+function finishHead(c: Context, scope: RequestScope): void {
+  c.res.body?.cancel().catch(() => undefined)
+  scope.finish()
+}
+
+/** The methods of a context that make a response from a value or a stream. */
+const MAKERS = ['body', 'newResponse', 'text', 'json', 'html', 'redirect'] as const
+
+/**
+ * Notes how responses are made, and closes the scope when a handler has failed, also when a middleware
+ * around this one gave up on it: Hono sets `c.error` then and tells nobody.
+ */
+function observe(c: Context, scope: RequestScope): (response: Response) => BodyOrigin {
+  const made = new WeakMap<Response, BodyOrigin>()
+  let streamed = false
+  for (const name of MAKERS) {
+    const make = c[name] as (data: unknown, ...rest: unknown[]) => Response | Promise<Response>
+    const observed = (data: unknown, ...rest: unknown[]): Response | Promise<Response> => {
+      const response = make(data, ...rest)
+      const origin = data instanceof ReadableStream ? 'stream' : 'value'
+      streamed ||= origin === 'stream'
+      if (response instanceof Response) made.set(response, origin)
+      return response
+    }
+    Object.defineProperty(c, name, { value: observed, configurable: true, writable: true })
+  }
+  let failure: Error | undefined
+  Object.defineProperty(c, 'error', {
+    configurable: true,
+    get: () => failure,
+    set(error: Error | undefined) {
+      failure = error
+      if (error) void scope.close()
+    },
+  })
+  // A middleware may have put a response of its own around a stream.
+  return (response) => made.get(response) ?? (streamed ? 'stream' : 'unknown')
+}

@@ -1,0 +1,39 @@
+/**
+ * One Postgres connection per request, through the transaction-mode pooler, for edge functions.
+ *
+ * @module
+ *
+ * @example
+ * ```ts
+ * import { createDatabase } from 'nullpool'
+ *
+ * const database = createDatabase({ url: 'postgres://library:secret@localhost:6543/library' })
+ * const titles = await database.run({}, async ({ sql }) => sql`select title from books`)
+ * ```
+ */
+
+export { postgresDriver } from '#driver'
+export type { ConnectionOrigin, Finding, FindingCode } from './connection-string.ts'
+export {
+  ConnectionTarget,
+  diagnoseConnectionString,
+  parseConnectionString,
+  toTransactionMode,
+} from './connection-string.ts'
+export type { Database } from './database.ts'
+export { createDatabase } from './database.ts'
+export type { Driver, DriverHost, Sql, TransactionSql } from './drivers/driver.ts'
+export type { PostgresDriverOptions } from './drivers/postgres.ts'
+export type { NullpoolErrorCode, NullpoolErrorOptions } from './errors.ts'
+export { NullpoolError, ServerError } from './errors.ts'
+export type { DatabaseOptions, NullpoolEvent, Pooler, Tls } from './options.ts'
+export type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
+export type {
+  Address,
+  Connection,
+  ConnectOptions,
+  TlsOptions,
+  Transport,
+  TransportFailureReason,
+} from './wire/transport.ts'
+export { TransportError } from './wire/transport.ts'

@@ -1,0 +1,152 @@
+import { postgresDriver } from '#driver'
+import { runtime } from '#runtime'
+import type { Driver } from './drivers/driver.ts'
+import { NullpoolError, type NullpoolErrorCode } from './errors.ts'
+import type { Transport } from './wire/transport.ts'
+
+/** Which pooler is behind the connection string. */
+export type Pooler = 'auto' | 'supavisor' | 'pgbouncer' | 'postgres' | 'neon' | 'hyperdrive'
+
+/** How the connection is protected. */
+export type Tls = 'verify' | 'disable' | { ca?: string; serverName?: string }
+
+/** What a request does with its connection, for logs and metrics. Durations are in milliseconds. */
+export type NullpoolEvent =
+  | { type: 'connect'; host: string; port: number; durationMs: number }
+  | { type: 'query'; queries: number; durationMs: number }
+  | { type: 'close'; error?: NullpoolErrorCode }
+  | { type: 'warning'; code: string; message: string }
+
+/** What {@link createDatabase} takes. Everything has a default. */
+export interface DatabaseOptions {
+  /**
+   * The connection string, or where to find it among the bindings of a request. Without it, the first
+   * of a Hyperdrive binding, `DATABASE_URL`, `POSTGRES_URL` and `SUPABASE_DB_URL`.
+   */
+  url?: string | ((env: unknown) => string | undefined)
+  /**
+   * Which pooler answers, where its host does not tell. @default 'auto'
+   */
+  pooler?: Pooler
+  /**
+   * `'verify'` checks the server's certificate; an object does so with a root certificate in PEM or
+   * another name. `'disable'` sends password and rows in clear. @default 'verify', to loopback hosts 'disable'
+   */
+  tls?: Tls
+  /** `'eager'` connects when the scope is made, for routes that always query. @default 'lazy' */
+  connect?: 'lazy' | 'eager'
+  /** From the first byte to the first possible query, in milliseconds. @default 10000 */
+  connectTimeoutMs?: number
+  /** How long the server may be silent while an answer is due, in milliseconds. @default 30000 */
+  queryTimeoutMs?: number
+  /** How long closing may take before the socket is dropped, in milliseconds. @default 1000 */
+  closeTimeoutMs?: number
+  /** Bytes to the server. @default the runtime's own TCP and TLS */
+  transport?: Transport
+  /** The client behind `sql`. @default postgresDriver() */
+  driver?: Driver
+  /** Told what happens; what it throws is ignored. Never sees the value of a parameter. */
+  onEvent?: (event: NullpoolEvent) => void
+}
+
+/** Options with their defaults filled in. */
+export interface Settings {
+  url: DatabaseOptions['url']
+  pooler: Pooler
+  tls: Tls | undefined
+  eager: boolean
+  connectTimeoutMs: number
+  queryTimeoutMs: number
+  closeTimeoutMs: number
+  transport: Transport
+  driver: Driver
+  emit: (event: NullpoolEvent) => void
+}
+
+const POOLERS = ['auto', 'supavisor', 'pgbouncer', 'postgres', 'neon', 'hyperdrive'] as const
+
+/** Each option, and whether a value of it will do. */
+const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean; takes: string }> =
+  {
+    url: { fits: (value) => isText(value) || isFunction(value), takes: 'a text or a function' },
+    pooler: { fits: oneOf(POOLERS), takes: list(POOLERS) },
+    tls: { fits: isTls, takes: "'verify', 'disable' or { ca, serverName }" },
+    connect: { fits: oneOf(['lazy', 'eager']), takes: "'lazy' or 'eager'" },
+    connectTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
+    queryTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
+    closeTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
+    transport: { fits: hasMethod('connect'), takes: 'an object with connect()' },
+    driver: { fits: hasMethod('createClient'), takes: 'an object with createClient()' },
+    onEvent: { fits: isFunction, takes: 'a function' },
+  }
+
+/** Checks the options and fills in the defaults; the only place that knows them. */
+export function resolveOptions(options: DatabaseOptions): Settings {
+  for (const [name, value] of Object.entries(options)) checkOption(name, value)
+  const { onEvent } = options
+  return {
+    url: options.url,
+    pooler: options.pooler ?? 'auto',
+    tls: options.tls,
+    eager: options.connect === 'eager',
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    queryTimeoutMs: options.queryTimeoutMs ?? 30_000,
+    closeTimeoutMs: options.closeTimeoutMs ?? 1_000,
+    transport: options.transport ?? runtime.transport,
+    driver: options.driver ?? postgresDriver(),
+    emit: onEvent ? (event) => emitQuietly(onEvent, event) : () => undefined,
+  }
+}
+
+function checkOption(name: string, value: unknown): void {
+  if (!(name in OPTIONS)) {
+    throw new NullpoolError('ERR_OPTIONS', `There is no option ${name}.`, {
+      hint: `The options are ${Object.keys(OPTIONS).join(', ')}.`,
+    })
+  }
+  const option = OPTIONS[name as keyof DatabaseOptions]
+  if (value === undefined || option.fits(value)) return
+  throw new NullpoolError('ERR_OPTIONS', `The option ${name} takes ${option.takes}.`)
+}
+
+function emitQuietly(onEvent: (event: NullpoolEvent) => void, event: NullpoolEvent): void {
+  try {
+    onEvent(event)
+  } catch {
+    // A broken listener must not break a request.
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
+function isDuration(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 2_147_483_647
+}
+
+function oneOf(values: readonly string[]): (value: unknown) => boolean {
+  return (value) => typeof value === 'string' && values.includes(value)
+}
+
+function list(values: readonly string[]): string {
+  return values.map((value) => `'${value}'`).join(', ')
+}
+
+function hasMethod(name: string): (value: unknown) => boolean {
+  return (value) =>
+    typeof value === 'object' && value !== null && isFunction(Reflect.get(value, name))
+}
+
+function isTls(value: unknown): boolean {
+  if (value === 'verify' || value === 'disable') return true
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).every(
+    ([name, part]) =>
+      (name === 'ca' || name === 'serverName') && (part === undefined || isText(part)),
+  )
+}

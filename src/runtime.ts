@@ -1,0 +1,22 @@
+import type { Transport } from './wire/transport.ts'
+
+/** A value that follows a request through everything it awaits. */
+export interface AsyncContext<T> {
+  /** Runs `work`; whatever it awaits or schedules sees `value`. */
+  run<R>(value: T, work: () => R): R
+  /** The value of the work at hand, if it runs inside of {@link AsyncContext.run}. */
+  get(): T | undefined
+}
+
+/** What differs from runtime to runtime. One file of `runtimes/` is picked by export condition. */
+export interface Runtime {
+  /** `workers`, `node`, … */
+  readonly name: string
+  readonly transport: Transport
+  /** Bindings that the platform offers without a request, such as `env` of `cloudflare:workers`. */
+  bindings(): unknown
+  /** A variable of the process's environment. */
+  variable(name: string): string | undefined
+  /** A new, empty context. Runtimes without one never see a value. */
+  createContext<T>(): AsyncContext<T>
+}

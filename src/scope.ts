@@ -1,0 +1,290 @@
+import { runtime } from '#runtime'
+import { type ConnectionPlan, planConnection } from './connection-plan.ts'
+import type { Sql } from './drivers/driver.ts'
+import { NullpoolError } from './errors.ts'
+import { lazySql } from './lazy-sql.ts'
+import type { Settings } from './options.ts'
+import { Front } from './wire/front.ts'
+import { Meter } from './wire/meter.ts'
+import { Upstream } from './wire/upstream.ts'
+
+/** What the platform gives with a request. */
+export interface ScopeContext {
+  /** The bindings: `c.env`, the second argument of a Worker's handler. */
+  env?: unknown
+  /** Aborts when the client has gone; running statements are then cancelled. */
+  signal?: AbortSignal
+  /** Keeps the platform from ending the request while its connection closes. */
+  waitUntil?: (promise: Promise<unknown>) => void
+}
+
+/** What a request's connection has cost so far. */
+export interface ScopeMetrics {
+  /** Connections opened: 0 without a query, 1 with any number. */
+  readonly connects: number
+  /** Times that somebody waited for the network: TCP and TLS handshakes, login and flights. */
+  readonly roundTrips: number
+  /** Statements sent. */
+  readonly queries: number
+  /** Bytes to the server, before TLS. */
+  readonly bytesSent: number
+  /** Bytes from the server, after TLS. */
+  readonly bytesReceived: number
+  /** Time until the first statement could leave, in milliseconds. */
+  readonly connectMs: number
+  /** Time in which statements waited or ran, summed up, in milliseconds. */
+  readonly queryMs: number
+}
+
+/** One request's use of the database. It opens at most one connection, at the first query. */
+export interface Scope extends AsyncDisposable {
+  /** postgres.js, as its README describes it. The first statement connects. */
+  readonly sql: Sql
+  /**
+   * Keeps the scope open until `promise` settles, for work that goes on behind the response. It also
+   * keeps the platform from ending the request, as far as the platform allows (30 s on Workers).
+   */
+  hold(promise: Promise<unknown>): void
+  /**
+   * Closes the connection: statements that wait fail with `ERR_SCOPE_CLOSED`, an open transaction is
+   * rolled back, the server is told. Idempotent, never rejects, takes `closeTimeoutMs` at the most.
+   */
+  close(): Promise<void>
+  /** A snapshot of the counters. */
+  readonly metrics: ScopeMetrics
+}
+
+/** The scope that the code at hand runs in. */
+const current = runtime.createContext<RequestScope>()
+
+/** How long a response of unknown making may go on querying after its last statement. */
+const LATE_USE_MS = 30_000
+
+/** The scope of one request and its life: serving, then draining, then over. */
+export class RequestScope implements Scope {
+  readonly sql: Sql
+  readonly #settings: Settings
+  readonly #context: ScopeContext
+  readonly #parent = current.get()
+  readonly #meter = new Meter()
+  #plan: ConnectionPlan | undefined
+  #upstream: Upstream | undefined
+  #stage: 'serving' | 'draining' | 'lingering' | 'over' = 'serving'
+  #holds = 0
+  #lastUse = 0
+  #closing: Promise<void> | undefined
+  #closed: (() => void) | undefined
+
+  constructor(settings: Settings, context: ScopeContext) {
+    this.#settings = settings
+    this.#context = context
+    this.sql = lazySql(
+      () => this.#createClient(),
+      () => this.#admit(),
+    )
+    if (settings.eager) this.#connection().open()
+  }
+
+  get metrics(): ScopeMetrics {
+    const { connects, roundTrips, queries, bytesSent, bytesReceived, connectMs, queryMs } =
+      this.#meter
+    return { connects, roundTrips, queries, bytesSent, bytesReceived, connectMs, queryMs }
+  }
+
+  /** Runs `work` so that statements of other requests' scopes are refused in it. */
+  run<T>(work: () => T): T {
+    return current.run(this, work)
+  }
+
+  hold(promise: Promise<unknown>): void {
+    this.#admit()
+    this.#holds += 1
+    this.#waitUntil(promise)
+    const release = (): void => {
+      this.#holds -= 1
+      this.#settle()
+    }
+    promise.then(release, (error: unknown) => {
+      const name = error instanceof Error ? error.name : typeof error
+      this.#warn('held-promise-rejected', `A promise given to hold() rejected (${name}).`)
+      release()
+    })
+  }
+
+  /**
+   * The handler has returned: the connection closes once nothing uses it.
+   *
+   * @param lateUse - Whether the response may query later without our knowing its end.
+   */
+  finish(lateUse = false): void {
+    if (this.#stage !== 'serving') return
+    this.#stage = lateUse ? 'lingering' : 'draining'
+    this.#lastUse = Date.now()
+    this.#settle()
+  }
+
+  close(): Promise<void> {
+    return this.#end(scopeClosed)
+  }
+
+  /** The client has gone: what runs is cancelled, then everything is closed. */
+  abort(): Promise<void> {
+    if (this.#stage === 'over') return this.close()
+    if (this.#upstream?.busy) void this.#upstream.cancel()
+    return this.#end(aborted)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #end(failure: () => NullpoolError): Promise<void> {
+    this.#stage = 'over'
+    this.#context.signal?.removeEventListener('abort', this.#onAbort)
+    this.#closing ??=
+      this.#upstream?.close(failure, this.#settings.closeTimeoutMs) ?? Promise.resolve()
+    return this.#closing
+  }
+
+  #onAbort = (): void => {
+    void this.abort()
+  }
+
+  /** Refuses statements of a request that is over, and of requests that do not own this scope. */
+  #admit(): void {
+    const running = current.get()
+    if (running && !running.#descendsFrom(this)) throw foreignScope()
+    if (this.#stage === 'lingering' && Date.now() - this.#lastUse > LATE_USE_MS) void this.close()
+    this.#lastUse = Date.now()
+    if (this.#stage === 'over') throw this.#context.signal?.aborted ? aborted() : scopeClosed()
+  }
+
+  #descendsFrom(scope: RequestScope): boolean {
+    if (this === scope) return true
+    return this.#parent ? this.#parent.#descendsFrom(scope) : false
+  }
+
+  #createClient(): Sql {
+    const upstream = this.#connection()
+    const { host, port, user, database } = this.#planned().target
+    return this.#settings.driver.createClient({
+      host,
+      port,
+      user,
+      database,
+      connect: (listener) => new Front(upstream, listener, this.#settings.closeTimeoutMs),
+      notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
+      unsupported: sessionRequired,
+    })
+  }
+
+  #planned(): ConnectionPlan {
+    this.#plan ??= planConnection(this.#settings, this.#context.env, runtime)
+    return this.#plan
+  }
+
+  #connection(): Upstream {
+    if (this.#upstream) return this.#upstream
+    const { connectTimeoutMs, queryTimeoutMs } = this.#settings
+    const { route, credentials, warnings } = this.#planned()
+    for (const { code, message } of warnings) this.#warn(code, message)
+    const limits = { connectTimeoutMs, queryTimeoutMs }
+    const upstream = new Upstream(
+      { route, credentials, ...limits, meter: this.#meter },
+      {
+        opening: () => this.#opening(),
+        opened: (durationMs) =>
+          this.#settings.emit({ type: 'connect', ...route.address, durationMs }),
+        closed: (error) => this.#disconnected(error),
+        idle: () => this.#settle(),
+        answered: ({ queries, startedAt }) => {
+          const durationMs = Date.now() - startedAt
+          this.#meter.queryMs += durationMs
+          this.#settings.emit({ type: 'query', queries, durationMs })
+        },
+      },
+    )
+    this.#upstream = upstream
+    if (this.#context.signal?.aborted) void this.abort()
+    else this.#context.signal?.addEventListener('abort', this.#onAbort)
+    return upstream
+  }
+
+  /** From the first byte on the platform has to wait for the goodbye. */
+  #opening(): void {
+    this.#waitUntil(
+      new Promise<void>((resolve) => {
+        this.#closed = resolve
+      }),
+    )
+  }
+
+  #disconnected(error: NullpoolError | undefined): void {
+    this.#closed?.()
+    this.#closed = undefined
+    this.#settings.emit(error ? { type: 'close', error: error.code } : { type: 'close' })
+  }
+
+  /** Closes once nothing of the request uses the connection. */
+  #settle(): void {
+    if (!this.#resting()) return
+    // Whoever got the last answer has until the next turn of the event loop to ask again.
+    setTimeout(() => {
+      if (!this.#resting()) return
+      if (this.#stage === 'draining') void this.close()
+      else void this.#upstream?.release(this.#settings.closeTimeoutMs)
+    }, 0)
+  }
+
+  #resting(): boolean {
+    if (this.#stage !== 'draining' && this.#stage !== 'lingering') return false
+    return this.#holds === 0 && !this.#upstream?.busy
+  }
+
+  #waitUntil(promise: Promise<unknown>): void {
+    try {
+      this.#context.waitUntil?.(promise)
+    } catch {
+      // Too late in the life of the request for the platform; the close is bounded all the same.
+    }
+  }
+
+  #warn(code: string, message: string): void {
+    this.#settings.emit({ type: 'warning', code, message })
+  }
+}
+
+function scopeClosed(): NullpoolError {
+  return new NullpoolError('ERR_SCOPE_CLOSED', 'The request that this sql belongs to is over.', {
+    hint: 'Await every query before the handler returns, or keep the connection for background work with c.var.db.hold(promise).',
+    retryable: true,
+  })
+}
+
+function aborted(): NullpoolError {
+  return new NullpoolError('ERR_ABORTED', 'The request was aborted: its client has gone.', {
+    hint: 'Work that must not stop with the client belongs into a queue, or into a scope without its signal.',
+  })
+}
+
+function foreignScope(): NullpoolError {
+  return new NullpoolError(
+    'ERR_SCOPE_FOREIGN',
+    'The sql of one request was used while another request was being answered.',
+    {
+      hint: 'Take sql from the context of the request at hand (c.var.sql), never from a variable outside of the handler.',
+      retryable: true,
+    },
+  )
+}
+
+function sessionRequired(feature: string): NullpoolError {
+  return new NullpoolError(
+    'ERR_SESSION_STATE',
+    `${feature} needs a connection of its own, which a request in transaction mode does not have.`,
+    {
+      hint: 'Use a direct or session-mode connection (port 5432) from a long-lived server.',
+      retryable: true,
+    },
+  )
+}

@@ -1,0 +1,177 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import {
+  type Address,
+  type Connection,
+  type ConnectOptions,
+  type TlsOptions,
+  type Transport,
+  TransportError,
+  type TransportFailureReason,
+} from '../wire/transport.ts'
+
+/** Bytes that may wait to be read before the socket is paused. */
+const READ_AHEAD = 262_144
+
+/** TCP and TLS of `node:net` and `node:tls`. Certificates are verified against Node's own roots. */
+export const transport: Transport = {
+  name: 'node:net',
+  async connect(address: Address, { signal }: ConnectOptions): Promise<Connection> {
+    const socket = connectTcp(address)
+    socket.setNoDelay(true)
+    await ready(socket, 'connect', signal, (error) => reasonOf(error))
+    return new NodeConnection(socket, address, signal)
+  },
+}
+
+class NodeConnection implements Connection {
+  #socket: Socket
+  #address: Address
+  #signal: AbortSignal
+  #chunks: Uint8Array[] = []
+  #buffered = 0
+  #ended = false
+  #error: Error | undefined
+  #wake: (() => void) | undefined
+
+  constructor(socket: Socket, address: Address, signal: AbortSignal) {
+    this.#socket = socket
+    this.#address = address
+    this.#signal = signal
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onEnd)
+    socket.on('close', this.#onEnd)
+    socket.on('error', this.#onError)
+  }
+
+  #onData = (chunk: Uint8Array): void => {
+    this.#chunks.push(chunk)
+    this.#buffered += chunk.length
+    if (this.#buffered > READ_AHEAD) this.#socket.pause()
+    this.#wake?.()
+  }
+
+  #onEnd = (): void => {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  #onError = (error: Error): void => {
+    this.#error = error
+    this.#wake?.()
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const chunk = this.#chunks.shift()
+      if (chunk) {
+        this.#buffered -= chunk.length
+        if (this.#buffered <= READ_AHEAD) this.#socket.resume()
+        return chunk
+      }
+      if (this.#error) throw failure(this.#error, reasonOf(this.#error))
+      if (this.#ended) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => {
+        if (error) reject(failure(error, reasonOf(error)))
+        else resolve()
+      })
+    })
+  }
+
+  async startTls({ serverName, ca }: TlsOptions): Promise<Connection> {
+    this.#socket.off('data', this.#onData)
+    this.#socket.off('end', this.#onEnd)
+    const host = serverName ?? this.#address.host
+    const secure = connectTls({
+      socket: this.#socket,
+      host,
+      // An IP address may not be sent as the server name (RFC 6066 §3).
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(ca === undefined ? {} : { ca }),
+    })
+    await ready(secure, 'secureConnect', this.#signal, tlsReasonOf)
+    return new NodeConnection(secure, this.#address, this.#signal)
+  }
+
+  async close(): Promise<void> {
+    if (this.#socket.destroyed) return
+    const closed = new Promise<void>((resolve) => this.#socket.once('close', resolve))
+    // Unread bytes would keep the socket from ending.
+    this.#socket.resume()
+    this.#socket.end()
+    await closed
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** Resolves on the event, rejects on an error, on an early end and when given up. */
+async function ready(
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  signal: AbortSignal,
+  toReason: (error: Error) => TransportFailureReason,
+): Promise<void> {
+  const giveUp = (): void => {
+    socket.destroy()
+  }
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    if (signal.aborted) giveUp()
+    await new Promise<void>((resolve, reject) => {
+      socket.once(event, resolve)
+      socket.on('error', (error) => reject(failure(error, toReason(error))))
+      socket.once('close', () =>
+        reject(new TransportError('lost', `The socket closed before ${event}.`)),
+      )
+    })
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+function failure(error: Error, reason: TransportFailureReason): TransportError {
+  const hint = reason === 'tls-untrusted' ? untrustedHint(codeOf(error)) : undefined
+  return new TransportError(reason, error.message, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function untrustedHint(code: string): string {
+  if (code === 'CERT_HAS_EXPIRED') return 'It has expired: renew it at the server.'
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return 'It is made out to another name: use that name as the host, or set tls: { serverName }.'
+  }
+  return 'Pass the root certificate of its authority as tls: { ca }; for Supabase download it in the dashboard under Database settings, SSL configuration.'
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+function reasonOf(error: Error): TransportFailureReason {
+  const code = codeOf(error)
+  if (code === 'ECONNREFUSED') return 'refused'
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'name'
+  if (/^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ETIMEDOUT|EHOSTDOWN)$/.test(code))
+    return 'unreachable'
+  return 'lost'
+}
+
+/** OpenSSL's verification errors, and Node's own for a wrong name. */
+function tlsReasonOf(error: Error): TransportFailureReason {
+  const code = codeOf(error)
+  if (/CERT|ISSUER|SIGNATURE|CRL|CHAIN/.test(code)) return 'tls-untrusted'
+  return /^E(CONN|PIPE)/.test(code) ? 'lost' : 'tls'
+}

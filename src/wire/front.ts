@@ -1,0 +1,219 @@
+import { NullpoolError } from '../errors.ts'
+import { Flight, type FlightReceiver } from './flight.ts'
+import {
+  type BackendKey,
+  emptyQueryResponse,
+  errorResponse,
+  Frontend,
+  localGreeting,
+  MESSAGE_LIMIT,
+  MessageReader,
+  readCString,
+  readStartup,
+  readyForQuery,
+  type TransactionStatus,
+} from './messages.ts'
+import type { Upstream, UpstreamUser } from './upstream.ts'
+
+/** The driver's side of a front. Nothing is called from inside of {@link Front.write}. */
+export interface FrontListener {
+  /** Bytes as a server would send them. */
+  data(bytes: Uint8Array): void
+  /** Every query that the driver awaits has failed; the driver may send more. */
+  error(error: NullpoolError): void
+  /** The driver has said goodbye, or its request to cancel was passed on. */
+  closed(): void
+}
+
+/** Statements with which a driver leaves a transaction, whatever became of it. */
+const ENDS_TRANSACTION =
+  /^\s*(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))/i
+
+/**
+ * What a driver takes for a server: it trusts it, it is ready at once, and it never goes away. Behind
+ * it, flights of the driver go to the upstream. When the upstream has failed, each flight is answered
+ * with the failure, so that a driver never reconnects and never waits.
+ */
+export class Front implements FlightReceiver, UpstreamUser {
+  #upstream: Upstream
+  #listener: FrontListener
+  #closeTimeoutMs: number
+  #reader = new MessageReader(MESSAGE_LIMIT)
+  #started = false
+  #ended = false
+  /** What the driver is adding to. */
+  #current: Flight | undefined
+  /** What has been submitted and not yet been answered. */
+  #flights: Flight[] = []
+  #status: TransactionStatus = 'I'
+  #failure: (() => NullpoolError) | undefined
+  #leavesTransaction = false
+
+  constructor(upstream: Upstream, listener: FrontListener, closeTimeoutMs: number) {
+    this.#upstream = upstream
+    this.#listener = listener
+    this.#closeTimeoutMs = closeTimeoutMs
+  }
+
+  /** Takes bytes of the driver; calls back once they were handed to the runtime. */
+  write(bytes: Uint8Array, taken?: () => void): void {
+    if (this.#ended) return
+    if (!this.#started) return this.#start(bytes)
+    this.#reader.push(bytes)
+    let flight: Flight | undefined
+    for (;;) {
+      const message = this.#reader.next()
+      if (!message || this.#ended) break
+      flight = this.#accept(message)
+    }
+    if (!taken) return
+    if (flight) flight.onTaken(taken)
+    else queueMicrotask(taken)
+    if (flight) this.#upstream.proceed(flight)
+  }
+
+  /** The driver closes its side. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#upstream.leave(this, this.#closeTimeoutMs)
+    queueMicrotask(() => this.#listener.closed())
+  }
+
+  /** The driver wants no more bytes for now. */
+  pause(): void {
+    if (this.#flights.length > 0) this.#upstream.pause()
+  }
+
+  /** The driver wants bytes again. */
+  resume(): void {
+    this.#upstream.resume()
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (!this.#ended) this.#listener.data(bytes)
+  }
+
+  finished(flight: Flight, status: TransactionStatus): void {
+    this.#flights = this.#flights.filter((other) => other !== flight)
+    if (this.#current === flight) this.#current = undefined
+    this.#status = status
+  }
+
+  refused(flight: Flight, error: NullpoolError): void {
+    this.finished(flight, this.#status)
+    this.#answerWith(() => error)
+  }
+
+  fail(failure: () => NullpoolError): void {
+    this.#failure = failure
+    const owed = this.#flights.some(
+      (flight) => flight.complete || flight.awaitsServer || !flight.sent,
+    )
+    // A driver that holds a cursor hears of the failure when it asks for more rows: an error between
+    // two batches would be lost, and the rows so far would pass for all of them.
+    if (owed) this.#answerWith(failure)
+    else if (this.#flights.length === 0 && this.#status !== 'I') this.#freeDriver()
+  }
+
+  #start(bytes: Uint8Array): void {
+    this.#started = true
+    const startup = readStartup(bytes)
+    if (startup === 'startup') {
+      this.#upstream.join(this)
+      this.#later(() => this.#listener.data(localGreeting(NO_KEY)))
+    } else {
+      this.#ended = true
+      void this.#upstream.cancel().then(() => this.#listener.closed())
+    }
+  }
+
+  #accept(message: Uint8Array): Flight | undefined {
+    const type = message[0] ?? 0
+    if (type === Frontend.terminate) {
+      this.end()
+      return undefined
+    }
+    if (isCopy(type)) return this.#acceptCopy(message)
+    if (this.#failure) return this.#acceptAfterFailure(message, this.#failure)
+    this.#current ??= new Flight(this)
+    const flight = this.#current
+    if (type === Frontend.parse && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
+    if (type === Frontend.query && message[5] === 0) flight.localAnswer = emptyQueryResponse()
+    if (!flight.add(message)) return flight
+    if (flight.complete) this.#current = undefined
+    if (this.#flights.includes(flight)) {
+      this.#upstream.proceed(flight)
+    } else {
+      this.#flights.push(flight)
+      this.#upstream.submit(flight)
+    }
+    return flight
+  }
+
+  #acceptCopy(message: Uint8Array): Flight | undefined {
+    // The rows of a COPY belong to the flight that is being answered; after its end they are void.
+    const flight = this.#failure ? undefined : this.#flights[0]
+    if (!flight?.complete) return undefined
+    flight.add(message)
+    this.#upstream.proceed(flight)
+    return flight
+  }
+
+  #acceptAfterFailure(message: Uint8Array, failure: () => NullpoolError): undefined {
+    const type = message[0]
+    if (type === Frontend.query) this.#leavesTransaction = endsTransaction(readCString(message, 5))
+    if (type === Frontend.parse) {
+      const name = message.indexOf(0, 5)
+      this.#leavesTransaction = endsTransaction(readCString(message, name + 1))
+    }
+    if (type === Frontend.query || type === Frontend.sync || type === Frontend.flush) {
+      this.#answerWith(failure)
+    }
+    return undefined
+  }
+
+  /** Fails what the driver awaits, then lets it send its next flight. */
+  #answerWith(failure: () => NullpoolError): void {
+    this.#flights = []
+    this.#current = undefined
+    if (this.#leavesTransaction || this.#status === 'I') this.#status = 'I'
+    else this.#status = 'E'
+    const status = this.#status
+    this.#later(() => {
+      this.#listener.error(failure())
+      this.#listener.data(readyForQuery(status))
+    })
+  }
+
+  /** Ends a transaction that the driver holds open, so that queries behind it get their answer. */
+  #freeDriver(): void {
+    this.#status = 'I'
+    this.#later(() => this.#listener.data(readyForQuery('I')))
+  }
+
+  #later(task: () => void): void {
+    queueMicrotask(() => {
+      if (!this.#ended) task()
+    })
+  }
+}
+
+const NO_KEY: BackendKey = { processId: 0, secret: 0 }
+
+function isCopy(type: number): boolean {
+  return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
+}
+
+function endsTransaction(text: string): boolean {
+  return ENDS_TRANSACTION.test(text)
+}
+
+function namedStatementAnswer(): Uint8Array {
+  const error = new NullpoolError(
+    'ERR_PREPARED_STATEMENT',
+    'A named prepared statement was refused: behind a transaction-mode pooler it belongs to whoever gets that connection next.',
+    { hint: 'Leave the name out (prepare: false), or use a direct connection.' },
+  )
+  return errorResponse(error.code, error.message)
+}

@@ -1,0 +1,186 @@
+import { md5 } from '@noble/hashes/legacy.js'
+import { NullpoolError } from '../errors.ts'
+import {
+  Backend,
+  concat,
+  decodeText,
+  encodeText,
+  HANDSHAKE_MESSAGE_LIMIT,
+  MessageReader,
+  passwordMessage,
+  readCString,
+  readErrorFields,
+  readUint32,
+  saslInitialResponse,
+  saslResponse,
+  sslRequest,
+  startupMessage,
+} from './messages.ts'
+import { createScramExchange } from './scram.ts'
+import { serverFailure } from './server-failure.ts'
+
+/** Who logs in where. */
+export interface Credentials {
+  user: string
+  database: string
+  /** A function, so that an inspected object shows no secret. */
+  password: () => string
+  applicationName: string
+}
+
+/** Messages in, bytes out, while nobody else reads or writes. */
+export interface HandshakeChannel {
+  write(bytes: Uint8Array): Promise<void>
+  /** The next message of the server; rejects when the connection ends. */
+  next(): Promise<Uint8Array>
+}
+
+const MECHANISM = 'SCRAM-SHA-256'
+
+/**
+ * Asks for TLS. Exactly these eight bytes leave, and exactly one byte may come back.
+ *
+ * @param exchange - Writes the bytes and resolves to whatever the server sends first.
+ * @throws `ERR_TLS_REFUSED` when the server has no TLS, `ERR_PROTOCOL` when it says more than one byte:
+ *   bytes that came in clear must not be taken for bytes of the encrypted session (CVE-2021-23222).
+ */
+export async function negotiateTls(
+  exchange: (bytes: Uint8Array) => Promise<Uint8Array>,
+): Promise<void> {
+  const answer = await exchange(sslRequest())
+  if (answer[0] === Backend.errorResponse) throw readRefusal(answer)
+  if (answer.length === 1 && answer[0] === 0x53) return
+  if (answer.length === 1 && answer[0] === 0x4e) {
+    throw new NullpoolError('ERR_TLS_REFUSED', 'The server does not speak TLS.', {
+      hint: "Turn TLS on at the server; only on a network you trust, set tls to 'disable' to send everything in clear.",
+    })
+  }
+  throw new NullpoolError(
+    'ERR_PROTOCOL',
+    'The server answered the request for TLS with something else.',
+    {
+      hint: 'Check host and port of the connection string.',
+    },
+  )
+}
+
+/**
+ * Logs in, one message to a write and one write to a message: poolers exist that take a delivery for
+ * a message and drop the rest. Resolves as soon as a flight may leave, which is before ReadyForQuery:
+ * on a verified SASLFinal, or on AuthenticationOk.
+ */
+export async function authenticate(
+  channel: HandshakeChannel,
+  credentials: Credentials,
+  encrypted: boolean,
+): Promise<void> {
+  const { user, database, applicationName } = credentials
+  await channel.write(
+    startupMessage({
+      user,
+      database,
+      client_encoding: 'UTF8',
+      application_name: applicationName,
+    }),
+  )
+  const request = await nextAuthentication(channel)
+  const method = readUint32(request, 5)
+  if (method === 0) return
+  if (method === 10) return authenticateWithScram(channel, request, credentials)
+  await channel.write(passwordMessage(answerPassword(method, request, credentials, encrypted)))
+  const verdict = readUint32(await nextAuthentication(channel), 5)
+  if (verdict !== 0) throw unsupportedMethod(`type ${verdict} after a password`)
+}
+
+function answerPassword(
+  method: number,
+  request: Uint8Array,
+  credentials: Credentials,
+  encrypted: boolean,
+): string {
+  if (method === 3) {
+    if (encrypted) return credentials.password()
+    throw new NullpoolError(
+      'ERR_AUTH_METHOD',
+      'The server asks for the password in clear over a connection without TLS.',
+      {
+        hint: "Set tls to 'verify', or let the server ask for SCRAM-SHA-256.",
+      },
+    )
+  }
+  if (method === 5) return md5Password(credentials, request.subarray(9, 13))
+  throw unsupportedMethod(`type ${method}`)
+}
+
+async function authenticateWithScram(
+  channel: HandshakeChannel,
+  request: Uint8Array,
+  credentials: Credentials,
+): Promise<void> {
+  const offered = decodeText(request.subarray(9)).split('\0')
+  if (!offered.includes(MECHANISM)) throw unsupportedMethod(offered.filter(Boolean).join(', '))
+  const exchange = createScramExchange(credentials.password())
+  await channel.write(saslInitialResponse(MECHANISM, exchange.first))
+  const challenge = await nextSasl(channel, 11)
+  await channel.write(saslResponse(await exchange.respond(challenge)))
+  exchange.verify(await nextSasl(channel, 12))
+}
+
+async function nextSasl(channel: HandshakeChannel, step: 11 | 12): Promise<string> {
+  const message = await nextAuthentication(channel)
+  if (readUint32(message, 5) === step) return readCString(message, 9)
+  // A server that skips its proof could be anybody who passes the password on.
+  throw new NullpoolError(
+    'ERR_AUTH_SERVER',
+    'The server left the SCRAM exchange before it proved itself.',
+    {
+      hint: 'Something between this function and the database answers in its place; check host and tls.',
+    },
+  )
+}
+
+async function nextAuthentication(channel: HandshakeChannel): Promise<Uint8Array> {
+  for (;;) {
+    const message = await channel.next()
+    if (message[0] === Backend.authentication && message.length >= 9) return message
+    if (message[0] === Backend.errorResponse) throw serverFailure(readErrorFields(message), false)
+    if (message[0] !== Backend.noticeResponse) {
+      throw new NullpoolError('ERR_PROTOCOL', 'The server sent an unexpected message during login.')
+    }
+  }
+}
+
+/** @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP */
+function md5Password({ password, user }: Credentials, salt: Uint8Array): string {
+  const inner = hex(md5(encodeText(password() + user)))
+  return `md5${hex(md5(concat([encodeText(inner), salt])))}`
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function unsupportedMethod(what: string): NullpoolError {
+  return new NullpoolError(
+    'ERR_AUTH_METHOD',
+    `The server asks for an authentication method that is not supported (${what}).`,
+    {
+      hint: 'Let the server ask for scram-sha-256 (auth_type in PgBouncer, pg_hba.conf in Postgres).',
+    },
+  )
+}
+
+/** A server that is full may refuse before TLS, in clear; only its words are used, nothing is sent. */
+function readRefusal(answer: Uint8Array): NullpoolError {
+  const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
+  reader.push(answer)
+  const message = reader.next()
+  if (message) return serverFailure(readErrorFields(message), false)
+  return new NullpoolError(
+    'ERR_SERVER_UNAVAILABLE',
+    'The server refused the connection before TLS.',
+    {
+      retryable: true,
+    },
+  )
+}

@@ -1,0 +1,76 @@
+import { NullpoolError } from '../errors.ts'
+import type { Address } from './transport.ts'
+
+/** What is known of the user's SQL when a connection ends. */
+function outcome(mayHaveRun: boolean): string {
+  return mayHaveRun
+    ? 'Whether the statement under way took effect is not known.'
+    : 'None of your SQL ran.'
+}
+
+/** The error for a server that stays silent before the first query. */
+export function connectTimeout(
+  { host, port }: Address,
+  timeoutMs: number,
+  phase: string,
+  mayHaveRun: boolean,
+): NullpoolError {
+  return new NullpoolError(
+    'ERR_CONNECT_TIMEOUT',
+    `${host}:${port} did not answer within ${timeoutMs} ms; the wait was for ${phase}. ${outcome(mayHaveRun)}`,
+    {
+      hint: 'Check host, port and firewall; connectTimeoutMs changes the limit.',
+      retryable: !mayHaveRun,
+    },
+  )
+}
+
+/** The error for a server that closes during the login. */
+export function closedEarly(mayHaveRun: boolean): NullpoolError {
+  return new NullpoolError(
+    'ERR_CONNECTION_LOST',
+    `The server closed the connection during the login. ${outcome(mayHaveRun)}`,
+    {
+      hint: 'A pooler that is full or restarting does this, and so does a port that is not Postgres.',
+      retryable: !mayHaveRun,
+    },
+  )
+}
+
+/** The error for a server that closes later. */
+export function closedByServer(mayHaveRun: boolean): NullpoolError {
+  return new NullpoolError(
+    'ERR_CONNECTION_LOST',
+    `The server closed the connection. ${outcome(mayHaveRun)}`,
+    { retryable: !mayHaveRun },
+  )
+}
+
+/** The error for a server that stays silent while an answer is due. */
+export function queryTimeout(timeoutMs: number): NullpoolError {
+  return new NullpoolError(
+    'ERR_QUERY_TIMEOUT',
+    `The server was silent for ${timeoutMs} ms while an answer was due. ${outcome(true)}`,
+    { hint: 'queryTimeoutMs changes the limit.' },
+  )
+}
+
+/** The error for a transaction in which nothing happens while everything else waits. */
+export function transactionIdle(timeoutMs: number): NullpoolError {
+  return new NullpoolError(
+    'ERR_TRANSACTION_IDLE',
+    `A transaction stayed open for ${timeoutMs} ms without a statement and was rolled back.`,
+    {
+      hint: 'Inside sql.begin(async (tx) => …) use tx and not sql: sql waits for the transaction to end. Keep calls to other services out of transactions.',
+    },
+  )
+}
+
+/** The error for a statement that comes after the connection has failed. */
+export function repeatedFailure(error: NullpoolError): NullpoolError {
+  return new NullpoolError(
+    error.code,
+    `The connection of this request has already failed: ${error.message}`,
+    { cause: error, hint: error.hint, retryable: error.retryable },
+  )
+}

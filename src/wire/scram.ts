@@ -1,0 +1,172 @@
+import { NullpoolError } from '../errors.ts'
+import { encodeText } from './messages.ts'
+
+/**
+ * SCRAM-SHA-256 as a client, without channel binding: edge runtimes cannot read the peer's certificate.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc7677
+ * @see https://www.postgresql.org/docs/current/sasl-authentication.html
+ */
+
+/** The largest count that Cloudflare Workers' PBKDF2 accepts; Postgres announces 4,096 by default. */
+const MAX_ITERATIONS = 100_000
+const MAX_CACHED = 16
+
+interface Keys {
+  client: Uint8Array<ArrayBuffer>
+  server: Uint8Array<ArrayBuffer>
+}
+
+/** Keys by password, salt and iterations. Bytes, not promises: on Workers a promise belongs to its request. */
+const cache = new Map<string, Keys>()
+
+/** The client's side of one exchange. */
+export interface ScramExchange {
+  /** The client-first message. */
+  first: string
+  /** Checks the server-first message and computes the client-final one. */
+  respond(serverFirst: string): Promise<string>
+  /** Throws `ERR_AUTH_SERVER` unless the server has proved that it knows the password. */
+  verify(serverFinal: string): void
+}
+
+/** Starts an exchange. The user name is left empty: Postgres takes it from the start-up message. */
+export function createScramExchange(password: string): ScramExchange {
+  const nonce = toBase64(crypto.getRandomValues(new Uint8Array(18)))
+  const bare = `n=,r=${nonce}`
+  let expected: Uint8Array | undefined
+  return {
+    first: `n,,${bare}`,
+    async respond(serverFirst) {
+      const challenge = readChallenge(serverFirst, nonce)
+      const keys = await deriveKeys(password, challenge.salt, challenge.iterations)
+      const withoutProof = `c=biws,r=${challenge.nonce}`
+      const signed = encode(`${bare},${serverFirst},${withoutProof}`)
+      const storedKey = new Uint8Array(await crypto.subtle.digest('SHA-256', keys.client))
+      const signature = await hmac(storedKey, signed)
+      expected = await hmac(keys.server, signed)
+      return `${withoutProof},p=${toBase64(signature.map((byte, at) => byte ^ (keys.client[at] ?? 0)))}`
+    },
+    verify(serverFinal) {
+      const sent = fromBase64(readAttributes(serverFinal).get('v') ?? '')
+      if (!expected || !sent || !equalInConstantTime(sent, expected)) throw impostor()
+    },
+  }
+}
+
+function readChallenge(
+  serverFirst: string,
+  clientNonce: string,
+): { nonce: string; salt: Uint8Array<ArrayBuffer>; iterations: number } {
+  const attributes = readAttributes(serverFirst)
+  const nonce = attributes.get('r') ?? ''
+  const salt = fromBase64(attributes.get('s') ?? '')
+  const iterations = Number(attributes.get('i'))
+  // A nonce that does not extend ours is a replay of somebody else's exchange.
+  if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length) throw impostor()
+  if (!salt?.length || !Number.isInteger(iterations) || iterations < 1) {
+    throw new NullpoolError('ERR_PROTOCOL', 'The server sent a malformed SCRAM challenge.')
+  }
+  if (iterations > MAX_ITERATIONS) {
+    throw new NullpoolError(
+      'ERR_AUTH_METHOD',
+      `The server asks for ${iterations} SCRAM iterations; at most ${MAX_ITERATIONS} are computed here.`,
+      { hint: 'Lower scram_iterations on the server and set the password again.' },
+    )
+  }
+  return { nonce, salt, iterations }
+}
+
+async function deriveKeys(
+  password: string,
+  salt: Uint8Array<ArrayBuffer>,
+  iterations: number,
+): Promise<Keys> {
+  const id = `${iterations} ${toBase64(salt)} ${password}`
+  const known = cache.get(id)
+  if (known) return known
+  const material = await crypto.subtle.importKey(
+    'raw',
+    encode(prepare(password)),
+    'PBKDF2',
+    false,
+    ['deriveBits'],
+  )
+  const salted = new Uint8Array(
+    await crypto.subtle.deriveBits(
+      { name: 'PBKDF2', hash: 'SHA-256', salt, iterations },
+      material,
+      256,
+    ),
+  )
+  const keys = {
+    client: await hmac(salted, encode('Client Key')),
+    server: await hmac(salted, encode('Server Key')),
+  }
+  const oldest = cache.keys().next()
+  if (cache.size >= MAX_CACHED && !oldest.done) cache.delete(oldest.value)
+  cache.set(id, keys)
+  return keys
+}
+
+/**
+ * The part of SASLprep that changes real passwords: other spaces become a space, invisible characters
+ * go, the rest is NFKC. Postgres too falls back to the password as it is where SASLprep fails.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc4013
+ */
+function prepare(password: string): string {
+  return password
+    .replace(/[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g, ' ')
+    .replace(
+      /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g,
+      '',
+    )
+    .normalize('NFKC')
+}
+
+async function hmac(
+  key: Uint8Array<ArrayBuffer>,
+  data: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const imported = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign'])
+  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, data))
+}
+
+function readAttributes(message: string): Map<string, string> {
+  return new Map(message.split(',').map((part) => [part.charAt(0), part.slice(2)]))
+}
+
+function equalInConstantTime(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  let difference = 0
+  for (const [at, byte] of left.entries()) difference |= byte ^ (right[at] ?? 0)
+  return difference === 0
+}
+
+function impostor(): NullpoolError {
+  return new NullpoolError(
+    'ERR_AUTH_SERVER',
+    'The server could not prove that it knows the password: its SCRAM answer is wrong.',
+    {
+      hint: 'Something between this function and the database answers in its place; check host and tls.',
+    },
+  )
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(encodeText(text))
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  } catch {
+    return undefined
+  }
+}

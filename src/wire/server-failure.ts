@@ -1,0 +1,153 @@
+import { NullpoolError, type NullpoolErrorCode, ServerError } from '../errors.ts'
+import type { ErrorFields } from './messages.ts'
+
+/**
+ * What servers and poolers say when they refuse, as codes of ours.
+ *
+ * Supavisor is recognised by its `(E…)` token, PgBouncer by text (its SQLSTATE is 08P01 for nearly
+ * everything), Postgres by SQLSTATE. The first rule that fits wins.
+ */
+interface Rule {
+  token?: RegExp
+  text?: RegExp
+  sqlState?: RegExp
+  code: NullpoolErrorCode
+  message: string
+  hint?: string
+  /** Certain that no statement of the user's ran, and worth another try. */
+  retryable?: boolean
+}
+
+const PASSWORD_HINT =
+  'Check user and password of the connection string; special characters in the password must be percent-encoded. Do not retry: Supabase locks a project for two minutes after ten failures.'
+
+const RULES: readonly Rule[] = [
+  {
+    token: /^E(MAXCONNSESSION)$/,
+    text: /MaxClientsInSessionMode/,
+    code: 'ERR_POOLER_SESSION_FULL',
+    message: 'Every connection of the session-mode pooler is taken.',
+    hint: 'Use the transaction-mode port 6543 in the connection string instead of 5432.',
+  },
+  {
+    token: /^E(MAXCONN|MAXPOOLSREACHED)$/,
+    text: /^Max client connections reached|no more connections allowed|client connections exceeded|too many (tcp connections|active clients)/i,
+    code: 'ERR_POOLER_FULL',
+    message: 'The pooler accepts no more client connections.',
+    hint: 'Close connections when a request ends, raise the client limit of the pooler (max_client_conn, compute size), or retry with a delay.',
+    retryable: true,
+  },
+  {
+    token: /^E(CHECKOUTTIMEOUT|CHECKOUTRETRIES|CHECKOUTFAILED|POOLCHECKOUT)$/,
+    text: /unable to check out process from the pool|^query_wait_timeout$|could not get connection from the pool/i,
+    code: 'ERR_POOLER_FULL',
+    message: 'The pooler had no free database connection in time; the statement did not run.',
+    hint: 'Shorten transactions, or raise the pool size (40 % of max_connections beside the Data API, up to 80 % without it).',
+    retryable: true,
+  },
+  {
+    token: /^ECIRCUITBREAKER$/,
+    text: /^Circuit breaker open/,
+    code: 'ERR_AUTH_BLOCKED',
+    message: 'The pooler blocks new connections after too many failed ones.',
+    hint: 'Correct the password wherever it is wrong, then wait two minutes.',
+  },
+  {
+    token: /^E(NOTFOUND|NOIDENTIFIER|INVALIDUSERINFO)$/,
+    text: /^Tenant or user not found|Endpoint ID is not specified|^No pool configured for database/,
+    code: 'ERR_TENANT_UNKNOWN',
+    message: 'The pooler does not know this project or user.',
+    hint: 'Copy host and user from the dashboard: the user is <role>.<project ref> and the host (aws-0, aws-1, …) cannot be guessed; a paused project is unknown too.',
+  },
+  {
+    token: /^E(SSLREQUIRED)$/,
+    text: /^SSL (connection )?(is )?required/i,
+    code: 'ERR_TLS_REQUIRED',
+    message: 'The server accepts TLS connections only.',
+    hint: "Set tls to 'verify' and remove sslmode=disable from the connection string.",
+  },
+  {
+    token: /^E(ADDRNOTALLOWED|BANNED)$/,
+    text: /This IP address .* not allowed|no pg_hba\.conf entry/,
+    sqlState: /^28000$/,
+    code: 'ERR_ACCESS_DENIED',
+    message: 'The server does not let this user connect from here.',
+    hint: 'Check the network restrictions of the project, or pg_hba.conf.',
+  },
+  {
+    token: /^E(AUTHQUERY|AUTHSECRETS)$/,
+    code: 'ERR_AUTH_PASSWORD',
+    message: 'The pooler could not check the password.',
+    hint: PASSWORD_HINT,
+  },
+  {
+    text: /password authentication failed|SASL authentication failed|^no such user|^auth failed|Authentication credentials are invalid/i,
+    sqlState: /^28P01$/,
+    code: 'ERR_AUTH_PASSWORD',
+    message: 'The server refused user or password.',
+    hint: PASSWORD_HINT,
+  },
+  {
+    text: /^no such database|^database ".*" (does not exist|is disabled)|^route for /,
+    sqlState: /^3D000$/,
+    code: 'ERR_DATABASE_UNKNOWN',
+    message: 'The server has no such database.',
+    hint: 'Check the path of the connection string, the part behind host and port; on Supabase it is /postgres.',
+  },
+  {
+    text: /remaining connection slots|too many clients|Too many connections/i,
+    sqlState: /^53300$/,
+    code: 'ERR_POOLER_FULL',
+    message: 'The database accepts no more connections.',
+    hint: 'Connect through the transaction-mode pooler (port 6543), or lower the pool sizes: together they must stay under max_connections.',
+    retryable: true,
+  },
+  {
+    token: /^E(POOLTERMINATING|DBHANDLEREXITED|SUBSCRIBERETRIES|WORKERNOTFOUND|AUTHTIMEOUT)$/,
+    text: /server login has been failing|shutting down|client_login_timeout|terminating connection|^Failed to connect to database|Couldn't connect to compute node|temporarily unavailable|AllServersDown|Pool down/i,
+    sqlState: /^57P0[1-5]$/,
+    code: 'ERR_SERVER_UNAVAILABLE',
+    message: 'The database is down, starting or going away.',
+    hint: 'Retry with a delay; if it stays, check that the project is not paused and the database runs.',
+    retryable: true,
+  },
+]
+
+/**
+ * The error for a refusal that ends a connection.
+ *
+ * @param mayHaveRun - Whether a statement was already under way, which makes any retry unsafe.
+ */
+export function serverFailure(fields: ErrorFields, mayHaveRun: boolean): NullpoolError {
+  const cause = new ServerError(fields.severity, fields.sqlState, fields.message)
+  const rule = RULES.find((candidate) => fits(candidate, fields))
+  if (!rule) {
+    return new NullpoolError('ERR_SERVER', `The server ended the connection: ${fields.message}.`, {
+      cause,
+    })
+  }
+  return new NullpoolError(rule.code, `${rule.message} It said: ${fields.message}.`, {
+    cause,
+    hint: rule.hint,
+    retryable: (rule.retryable ?? false) && !mayHaveRun,
+  })
+}
+
+/** Whether an ErrorResponse speaks about the connection and not about a statement. */
+export function endsConnection(fields: ErrorFields): boolean {
+  return fields.severity === 'FATAL' || fields.severity === 'PANIC' || tokenOf(fields) !== undefined
+}
+
+function fits(rule: Rule, fields: ErrorFields): boolean {
+  const token = tokenOf(fields)
+  if (token !== undefined) return rule.token?.test(token) ?? false
+  return (
+    (rule.text?.test(fields.message) ?? false) || (rule.sqlState?.test(fields.sqlState) ?? false)
+  )
+}
+
+/** Supavisor's `(ECODE) text`, with SQLSTATE XX000 or 08…; a user's own `raise` has other states. */
+function tokenOf(fields: ErrorFields): string | undefined {
+  if (!/^(XX000|08)/.test(fields.sqlState)) return undefined
+  return /^\((E[A-Z]+)\)/.exec(fields.message)?.[1]
+}

@@ -1,0 +1,283 @@
+import type { NullpoolError } from '../errors.ts'
+import { Deadline } from './deadline.ts'
+import { type Dial, dialWithin, type Route } from './dial.ts'
+import type { Flight } from './flight.ts'
+import { Gate } from './gate.ts'
+import type { Credentials } from './handshake.ts'
+import { closedByServer, closedEarly, connectTimeout, queryTimeout } from './loss.ts'
+import {
+  Backend,
+  type BackendKey,
+  HANDSHAKE_MESSAGE_LIMIT,
+  MESSAGE_LIMIT,
+  MessageReader,
+  readBackendKey,
+  readErrorFields,
+  type TransactionStatus,
+  terminateMessage,
+} from './messages.ts'
+import type { Meter } from './meter.ts'
+import { endsConnection, serverFailure } from './server-failure.ts'
+import type { Connection } from './transport.ts'
+import { transportFailure } from './transport-failure.ts'
+
+/** Everything a session needs to know; the same for each session of a request. */
+export interface SessionOptions {
+  route: Route
+  credentials: Credentials
+  connectTimeoutMs: number
+  queryTimeoutMs: number
+  meter: Meter
+}
+
+/** What a session tells its owner. */
+export interface SessionEvents {
+  /** The flight under way is answered, or the login is complete. */
+  idle(): void
+  /** The flight under way was not taken; the connection is as it was before. */
+  refused(error: NullpoolError): void
+  /** The connection has ended. Called once; nothing is called after it. */
+  lost(error: NullpoolError): void
+}
+
+/**
+ * One authenticated connection. It carries one flight at a time and knows whose turn it is.
+ */
+export class Session {
+  /** The transaction status of the last ReadyForQuery. */
+  status: TransactionStatus = 'I'
+  /** What a CancelRequest needs; poolers hand out keys of their own. */
+  key: BackendKey | undefined
+  #options: SessionOptions
+  #events: SessionEvents
+  #connection: Connection
+  #reader: MessageReader
+  #active: Flight | undefined
+  #ready = false
+  #ended = false
+  #deadline = new Deadline()
+  #writes: Promise<void> = Promise.resolve()
+  #reading = new Gate()
+  /** Adjacent messages of one delivery, handed on as one. */
+  #run: { buffer: ArrayBufferLike; start: number; end: number } | undefined
+
+  private constructor(
+    options: SessionOptions,
+    events: SessionEvents,
+    connection: Connection,
+    reader: MessageReader,
+  ) {
+    this.#options = options
+    this.#events = events
+    this.#connection = connection
+    this.#reader = reader
+  }
+
+  /** Connects and logs in, as far as needed for the first flight to leave. */
+  static async open(dial: Dial, options: SessionOptions, events: SessionEvents): Promise<Session> {
+    const { route, credentials, connectTimeoutMs, meter } = options
+    const startedAt = Date.now()
+    const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
+    try {
+      const connection = await dialWithin(
+        dial,
+        dial.logIn(route, credentials, reader, meter),
+        route,
+        connectTimeoutMs,
+      )
+      reader.limit = MESSAGE_LIMIT
+      const session = new Session(options, events, connection, reader)
+      meter.connects += 1
+      session.#awaitReady(startedAt)
+      return session
+    } catch (error) {
+      dial.giveUp()
+      throw transportFailure(error, route.address, false)
+    }
+  }
+
+  /** Whether nothing more will come of it. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Sends what a flight has ready and takes its answers. */
+  run(flight: Flight): void {
+    this.#active = flight
+    this.send(flight)
+  }
+
+  /** Sends what has been added to the flight under way. */
+  send(flight: Flight): void {
+    if (this.#ended) return
+    const bytes = flight.take()
+    const written = bytes ? this.#write(bytes) : this.#writes
+    written.then(
+      () => flight.taken(),
+      () => undefined,
+    )
+    this.#watch()
+  }
+
+  /** Stops reading, so that the server's send buffer fills. */
+  pause(): void {
+    this.#reading.close()
+    this.#deadline.stop()
+  }
+
+  /** Reads on. */
+  resume(): void {
+    this.#reading.open()
+    this.#watch()
+  }
+
+  /** Says goodbye and closes; the owner bounds it. */
+  async terminate(): Promise<void> {
+    if (this.#ended) return
+    this.#end()
+    try {
+      await this.#write(terminateMessage())
+      await this.#connection.close()
+    } catch {
+      this.#connection.destroy()
+    }
+  }
+
+  /** Closes at once. Never throws. */
+  destroy(): void {
+    this.#end()
+    this.#connection.destroy()
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#deadline.stop()
+    this.#reading.open()
+  }
+
+  /** Gives up, for the transport's error or, without one, because the server has closed. */
+  #lose(error?: unknown): void {
+    if (this.#ended) return
+    const mayHaveRun = this.#active?.sent ?? false
+    const closed = this.#ready ? closedByServer : closedEarly
+    const failure =
+      error === undefined
+        ? closed(mayHaveRun)
+        : transportFailure(error, this.#options.route.address, mayHaveRun)
+    this.destroy()
+    this.#events.lost(failure)
+  }
+
+  /** Waits for the rest of the login, which has the same deadline as its beginning. */
+  #awaitReady(startedAt: number): void {
+    const { connectTimeoutMs, route, meter } = this.#options
+    const left = Math.max(1, connectTimeoutMs - (Date.now() - startedAt))
+    this.#deadline.start(left, () => {
+      const mayHaveRun = this.#active?.sent ?? false
+      this.#lose(
+        connectTimeout(route.address, connectTimeoutMs, 'the end of the login', mayHaveRun),
+      )
+    })
+    meter.connectMs += Date.now() - startedAt
+    void this.#readOn()
+  }
+
+  /** Bounds the wait for the server, when it is the server's turn. */
+  #watch(): void {
+    if (!this.#ready) return
+    if (!this.#active?.awaitsServer || this.#reading.closed) return this.#deadline.stop()
+    const { queryTimeoutMs } = this.#options
+    this.#deadline.start(queryTimeoutMs, () => this.#lose(queryTimeout(queryTimeoutMs)))
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
+    this.#options.meter.sent(bytes.length)
+    const written = this.#writes.then(() => this.#connection.write(bytes))
+    this.#writes = written.catch((error) => this.#writeFailed(error))
+    return written
+  }
+
+  /** On Workers another request may not write here: that is its failure, not this connection's. */
+  #writeFailed(error: unknown): void {
+    const failure = transportFailure(error, this.#options.route.address, false)
+    if (failure.code !== 'ERR_SCOPE_FOREIGN' || this.#ended) return this.#lose(error)
+    this.#active = undefined
+    this.#deadline.stop()
+    this.#events.refused(failure)
+  }
+
+  async #readOn(): Promise<void> {
+    try {
+      this.#drain()
+      while (!this.#ended) {
+        await this.#reading.passed()
+        const chunk = await this.#connection.read()
+        if (!chunk) return this.#lose()
+        this.#options.meter.received(chunk.length)
+        this.#reader.push(chunk)
+        this.#drain()
+      }
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  #drain(): void {
+    for (;;) {
+      const message = this.#ended ? undefined : this.#reader.next()
+      if (!message) break
+      if (this.#ready) this.#answer(message)
+      else this.#greet(message)
+    }
+    this.#deliver()
+    if (this.#ready && !this.#ended) this.#watch()
+  }
+
+  /** What a server says between its verdict on the password and its first ReadyForQuery. */
+  #greet(message: Uint8Array): void {
+    const type = message[0]
+    if (type === Backend.errorResponse) throw serverFailure(readErrorFields(message), false)
+    if (type === Backend.backendKeyData) this.key = readBackendKey(message)
+    if (type === Backend.parameterStatus) this.#collect(message)
+    if (type !== Backend.readyForQuery) return
+    this.#ready = true
+    if (!this.#active) this.#events.idle()
+  }
+
+  #answer(message: Uint8Array): void {
+    const type = message[0] ?? 0
+    if (type === Backend.errorResponse) this.#throwIfFatal(message)
+    this.#collect(message)
+    this.#active?.answered(type)
+    if (type !== Backend.readyForQuery) return
+    this.status = String.fromCharCode(message[5] ?? 0) as TransactionStatus
+    this.#deliver()
+    const flight = this.#active
+    this.#active = undefined
+    flight?.receiver.finished(flight, this.status)
+    this.#events.idle()
+  }
+
+  #throwIfFatal(message: Uint8Array): void {
+    const fields = readErrorFields(message)
+    if (endsConnection(fields)) throw serverFailure(fields, this.#active?.sent ?? false)
+  }
+
+  #collect(message: Uint8Array): void {
+    const start = message.byteOffset
+    const run = this.#run
+    if (run && run.buffer === message.buffer && run.end === start) {
+      run.end = start + message.length
+      return
+    }
+    this.#deliver()
+    this.#run = { buffer: message.buffer, start, end: start + message.length }
+  }
+
+  #deliver(): void {
+    const run = this.#run
+    this.#run = undefined
+    if (run)
+      this.#active?.receiver.receive(new Uint8Array(run.buffer, run.start, run.end - run.start))
+  }
+}

@@ -1,0 +1,88 @@
+/** Why a transport failed, in words that mean the same on every runtime. */
+export type TransportFailureReason =
+  /** Nothing listens on that port. */
+  | 'refused'
+  /** The host has no such address, or no route leads there. */
+  | 'unreachable'
+  /** The name does not resolve. */
+  | 'name'
+  /** The peer closed or reset the connection. */
+  | 'lost'
+  /** The certificate was checked and not trusted, or belongs to another name. */
+  | 'tls-untrusted'
+  /** The TLS handshake failed for another reason. */
+  | 'tls'
+  /** An option that this runtime cannot honour. */
+  | 'unsupported'
+  /** The socket belongs to another request (Cloudflare Workers). */
+  | 'foreign'
+
+/** What a transport throws: a reason the wire understands, the runtime's error as `cause`. */
+export class TransportError extends Error {
+  /** Literal, because minifiers rename classes. */
+  override readonly name: string = 'TransportError'
+  /** Why, independent of the runtime. */
+  readonly reason: TransportFailureReason
+  /** What to do about it on this runtime, where the transport knows. */
+  readonly hint?: string
+
+  /** Pass the runtime's own error as `options.cause`. */
+  constructor(
+    reason: TransportFailureReason,
+    message: string,
+    options: { cause?: unknown; hint?: string } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.reason = reason
+    if (options.hint !== undefined) this.hint = options.hint
+  }
+}
+
+/** Where to connect. */
+export interface Address {
+  /** A name, an IPv4 or an IPv6 address without brackets. */
+  host: string
+  port: number
+}
+
+/** How to connect. */
+export interface ConnectOptions {
+  /** When aborted, a half-open socket is closed and the attempt rejects. */
+  signal: AbortSignal
+  /** Whether {@link Connection.startTls} will be called. */
+  willStartTls: boolean
+}
+
+/** How to verify the peer; verification itself cannot be switched off here. */
+export interface TlsOptions {
+  /** The name that the certificate must carry. Defaults to the address's host. */
+  serverName?: string
+  /** Root certificates in PEM, instead of the runtime's own. */
+  ca?: string
+}
+
+/**
+ * A connected byte stream.
+ *
+ * One read and one write are outstanding at most. Every method rejects with {@link TransportError}.
+ */
+export interface Connection {
+  /** The next bytes, at least one; `undefined` once the peer has closed its side. */
+  read(): Promise<Uint8Array | undefined>
+  /** Resolves when the runtime has taken the bytes; the caller does not change them afterwards. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Continues as TLS on the same socket, the peer verified. Call it once, with no read outstanding. */
+  startTls(options: TlsOptions): Promise<Connection>
+  /** Sends what is buffered, then closes. May wait for the peer: bound it. */
+  close(): Promise<void>
+  /** Closes at once. Never throws. */
+  destroy(): void
+}
+
+/** Opens byte streams with whatever the runtime has. */
+export interface Transport {
+  /** Shown in error messages and events, for example `node:net`. */
+  readonly name: string
+  /** Rejects with {@link TransportError}. */
+  connect(address: Address, options: ConnectOptions): Promise<Connection>
+}

@@ -1,0 +1,262 @@
+import type { NullpoolError } from '../errors.ts'
+import { requestCancel } from './cancel.ts'
+import { Deadline, settledWithin } from './deadline.ts'
+import { Dial } from './dial.ts'
+import { Flight } from './flight.ts'
+import { repeatedFailure, transactionIdle } from './loss.ts'
+import { concat, copyFailMessage, queryMessage, readyForQuery, syncMessage } from './messages.ts'
+import { Session, type SessionOptions } from './session.ts'
+
+/** A front as its upstream sees it. */
+export interface UpstreamUser {
+  /** The connection has ended and no other will follow; `failure` makes a new error for each call. */
+  fail(failure: () => NullpoolError): void
+}
+
+/** What an upstream tells its owner. */
+export interface UpstreamEvents {
+  /** A connection is being opened. */
+  opening(): void
+  /** A first flight may leave, `durationMs` after the connection was begun. */
+  opened(durationMs: number): void
+  /** A connection is closed, on purpose or not. */
+  closed(error: NullpoolError | undefined): void
+  /** Nothing is under way and nothing waits. */
+  idle(): void
+  /** A flight has been answered. */
+  answered(flight: Flight): void
+}
+
+/**
+ * The one connection of a request: opened by the first flight, carrying one flight at a time.
+ *
+ * After a failure it stays failed. After {@link Upstream.release} the next flight opens a new one,
+ * which no driver notices, because nothing lives in the session.
+ */
+export class Upstream {
+  #options: SessionOptions
+  #events: UpstreamEvents
+  #users = new Set<UpstreamUser>()
+  #queue: Flight[] = []
+  #active: Flight | undefined
+  #dial: Dial | undefined
+  #session: Session | undefined
+  #closing: Promise<void> | undefined
+  #failure: (() => NullpoolError) | undefined
+  #transaction = new Deadline()
+  #onIdle: (() => void) | undefined
+
+  constructor(options: SessionOptions, events: UpstreamEvents) {
+    this.#options = options
+    this.#events = events
+  }
+
+  /** Whether a flight is under way or waits. */
+  get busy(): boolean {
+    return this.#active !== undefined || this.#queue.length > 0
+  }
+
+  /** Whether a connection is open or being opened or closed. */
+  get connected(): boolean {
+    return (this.#session ?? this.#dial ?? this.#closing) !== undefined
+  }
+
+  /** Joins; from now on a failure is told to `user`. */
+  join(user: UpstreamUser): void {
+    if (this.#failure) user.fail(this.#failure)
+    this.#users.add(user)
+  }
+
+  /** Leaves; the last one to leave closes the connection. */
+  leave(user: UpstreamUser, timeoutMs: number): void {
+    this.#users.delete(user)
+    if (this.#users.size === 0) void this.release(timeoutMs)
+  }
+
+  /** Connects before the first flight asks for it. */
+  open(): void {
+    if (this.connected || this.#failure) return
+    const dial = new Dial()
+    const startedAt = Date.now()
+    this.#dial = dial
+    this.#events.opening()
+    Session.open(dial, this.#options, {
+      idle: () => this.#idle(),
+      refused: (error) => this.#refuse(error),
+      lost: (error) => this.#fail(error),
+    }).then(
+      (session) => this.#opened(session, Date.now() - startedAt),
+      (error: NullpoolError) => this.#fail(error),
+    )
+  }
+
+  /** Queues a flight that has something to send. */
+  submit(flight: Flight): void {
+    this.#queue.push(flight)
+    this.#pump()
+  }
+
+  /** Sends what has been added to a flight since. */
+  proceed(flight: Flight): void {
+    if (flight === this.#active) this.#session?.send(flight)
+  }
+
+  /** Stops reading answers. */
+  pause(): void {
+    this.#session?.pause()
+  }
+
+  /** Reads on. */
+  resume(): void {
+    this.#session?.resume()
+  }
+
+  /** Asks the server to stop the statement under way. Never rejects. */
+  async cancel(): Promise<void> {
+    const { key } = this.#session ?? {}
+    if (key) await requestCancel(this.#options.route, key, this.#options.connectTimeoutMs)
+  }
+
+  /** Closes an idle connection; the next flight opens another. Never rejects. */
+  release(timeoutMs: number): Promise<void> {
+    const session = this.#session
+    if (!session || this.busy) return this.#closing ?? Promise.resolve()
+    return this.#close(session, timeoutMs)
+  }
+
+  /**
+   * Ends for good: waiting flights fail, the one under way is brought to its end, an open transaction
+   * is rolled back, the server is told. Never rejects and takes `timeoutMs` at the most.
+   */
+  close(failure: () => NullpoolError, timeoutMs: number): Promise<void> {
+    const session = this.#session
+    const abandoned = this.#active
+    this.#stop(failure)
+    this.#dial?.giveUp()
+    if (!session) return this.#closing ?? Promise.resolve()
+    return this.#close(session, timeoutMs, abandoned)
+  }
+
+  #close(session: Session, timeoutMs: number, abandoned?: Flight): Promise<void> {
+    this.#session = undefined
+    this.#transaction.stop()
+    this.#closing = settledWithin(this.#windDown(session, abandoned), timeoutMs).then((ended) => {
+      if (!ended) session.destroy()
+      this.#closing = undefined
+      this.#events.closed(undefined)
+      this.#pump()
+    })
+    return this.#closing
+  }
+
+  async #windDown(session: Session, abandoned: Flight | undefined): Promise<void> {
+    if (abandoned) {
+      abandoned.detach()
+      const idle = this.#nextIdle()
+      if (!abandoned.awaitsServer) {
+        abandoned.add(abandoned.complete ? copyFailMessage('closed') : syncMessage())
+        session.send(abandoned)
+      }
+      await idle
+    }
+    if (session.status !== 'I' && !session.ended) {
+      const rollback = Flight.internal(queryMessage('rollback'))
+      const idle = this.#nextIdle()
+      session.run(rollback)
+      await idle
+    }
+    await session.terminate()
+  }
+
+  #nextIdle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+
+  #opened(session: Session, durationMs: number): void {
+    this.#dial = undefined
+    if (this.#failure) {
+      if (session.ended) return
+      session.destroy()
+      return this.#events.closed(undefined)
+    }
+    this.#session = session
+    this.#events.opened(durationMs)
+    this.#pump()
+  }
+
+  #pump(): void {
+    const flight = this.#queue[0]
+    if (!flight || this.#active || this.#closing !== undefined || this.#failure) return
+    if (flight.localAnswer) return this.#answerLocally(flight, flight.localAnswer)
+    if (!this.#session) return this.open()
+    this.#queue.shift()
+    this.#active = flight
+    this.#transaction.stop()
+    this.#options.meter.queries += flight.queries
+    this.#session.run(flight)
+  }
+
+  #answerLocally(flight: Flight, answer: Uint8Array): void {
+    this.#queue.shift()
+    const status = this.#session?.status ?? 'I'
+    flight.receiver.receive(concat([answer, readyForQuery(status)]))
+    flight.receiver.finished(flight, status)
+    this.#pump()
+  }
+
+  #idle(): void {
+    const flight = this.#active
+    this.#active = undefined
+    this.#onIdle?.()
+    this.#onIdle = undefined
+    if (flight) this.#events.answered(flight)
+    if (!this.#session) return
+    this.#pump()
+    if (this.busy) return
+    if (this.#session.status !== 'I') this.#watchTransaction()
+    this.#events.idle()
+  }
+
+  #watchTransaction(): void {
+    const { queryTimeoutMs } = this.#options
+    this.#transaction.start(queryTimeoutMs, () => {
+      void this.close(() => transactionIdle(queryTimeoutMs), queryTimeoutMs)
+    })
+  }
+
+  #refuse(error: NullpoolError): void {
+    const flight = this.#active
+    this.#active = undefined
+    flight?.receiver.refused(flight, error)
+    this.#pump()
+  }
+
+  /** The connection has ended by itself. */
+  #fail(error: NullpoolError): void {
+    if (this.#closing !== undefined) return this.#onIdle?.()
+    this.#dial = undefined
+    this.#session = undefined
+    if (!this.#failure) this.#stop(repeated(error))
+    this.#events.closed(error)
+  }
+
+  #stop(failure: () => NullpoolError): void {
+    this.#failure ??= failure
+    this.#transaction.stop()
+    this.#active = undefined
+    this.#queue = []
+    for (const user of this.#users) user.fail(this.#failure)
+  }
+}
+
+/** The error itself first; then errors of the same kind for statements that were never sent. */
+function repeated(error: NullpoolError): () => NullpoolError {
+  let told = false
+  return () => {
+    if (told) return repeatedFailure(error)
+    told = true
+    return error
+  }
+}

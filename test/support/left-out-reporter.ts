@@ -1,0 +1,20 @@
+import type { Reporter, TestModule } from 'vitest/node'
+
+/**
+ * Says in the last lines of a run what it left out. On CI nothing may be left out.
+ */
+export default class LeftOutReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const leftOut = modules.flatMap((module) =>
+      [...module.children.allTests('skipped')].map(
+        (test) => `${module.project.name}: ${module.relativeModuleId}: ${test.fullName}`,
+      ),
+    )
+    if (leftOut.length === 0) return
+    const lines = [`Left out ${leftOut.length} tests:`, ...leftOut.map((name) => `  ${name}`)]
+    if (!leftOut.length) return
+    lines.push('Is PgBouncer installed? apt-get install pgbouncer, or brew install pgbouncer')
+    process.stdout.write(`\n${lines.join('\n')}\n`)
+    if (process.env.CI) process.exitCode = 1
+  }
+}
