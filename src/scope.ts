@@ -130,7 +130,7 @@ export class RequestScope implements Scope {
   /** The client has gone: what runs is cancelled, then everything is closed. */
   abort(): Promise<void> {
     if (this.#stage === 'over') return this.close()
-    if (this.#upstream?.busy) void this.#upstream.cancel()
+    void this.#upstream?.cancel(this.#settings.closeTimeoutMs)
     return this.#end(aborted)
   }
 

@@ -45,9 +45,13 @@ export async function writeConfig(
 
 function databaseLines({ databases = { '*': {} }, upstream }: PgBouncerOptions): string[] {
   return Object.entries(databases).map(([name, parameters]) => {
+    // PgBouncer 1.18 reads no quoted names, whatever its manual says. `dbname` takes any.
+    if (!/^([\w.-]+|\*)$/.test(name)) {
+      throw new Error(`PgBouncer can't have a database "${name}": letters, digits, ".", "_", "-".`)
+    }
     const pairs = Object.entries({ host: upstream.host, port: upstream.port, ...parameters })
     const text = pairs.map(([key, value]) => `${key}='${String(value).replaceAll("'", "''")}'`)
-    return `${name === '*' ? name : quote(name)} = ${text.join(' ')}`
+    return `${name} = ${text.join(' ')}`
   })
 }
 

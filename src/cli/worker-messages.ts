@@ -2,6 +2,8 @@
 export interface WorkerOrder {
   /** A `wrangler.toml`. */
   configFile: string
+  /** The one to build with, whatever stands beside the sources. */
+  tsconfigFile: string
   host: string
   port: number
   /** Secrets of the Worker by name, on top of what its configuration says. */

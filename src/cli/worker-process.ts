@@ -24,7 +24,7 @@ process.once('disconnect', () => {
   environment.teardown().then(leave, leave)
 })
 
-async function run({ configFile, host, port, secrets }: WorkerOrder): Promise<void> {
+async function run(order: WorkerOrder): Promise<void> {
   environment.once('reloadComplete', () => tell({ state: 'ready' }))
   environment.once('buildFailed', () => {
     tell({ state: 'failed', reason: 'The Worker could not be built.' })
@@ -32,15 +32,16 @@ async function run({ configFile, host, port, secrets }: WorkerOrder): Promise<vo
   environment.on('error', (event: { cause?: unknown }) => {
     tell({ state: 'failed', reason: reasonOf(event) })
   })
-  const bindings = Object.entries(secrets).map(([name, value]) => [
+  const bindings = Object.entries(order.secrets).map(([name, value]) => [
     name,
     { type: 'secret_text', value },
   ])
   await environment.startWorker({
-    config: configFile,
+    config: order.configFile,
+    build: { tsconfig: order.tsconfigFile },
     bindings: Object.fromEntries(bindings),
     dev: {
-      server: { hostname: host, port },
+      server: { hostname: order.host, port: order.port },
       inspector: false,
       persist: false,
       watch: true,

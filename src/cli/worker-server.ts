@@ -56,7 +56,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerServer>
     return stopped
   }
   try {
-    await ready(child, ended, options)
+    child.send(await orderOf(options, folder))
+    await ready(child, ended, options.signal)
     return { url: `http://${LOOPBACK}:${options.port}`, ended, stop }
   } catch (error) {
     await stop()
@@ -64,20 +65,28 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerServer>
   }
 }
 
-async function ready(
-  child: ChildProcess,
-  ended: Promise<void>,
-  { configFile, port, secrets, signal }: WorkerOptions,
-): Promise<void> {
-  const order: WorkerOrder = {
+async function orderOf(
+  { configFile, port, secrets }: WorkerOptions,
+  folder: ServerFolder,
+): Promise<WorkerOrder> {
+  return {
     configFile: fileURLToPath(configFile),
+    // The `paths` of this repository's own would lead esbuild to the sources, and workerd to the
+    // transport for Node. A Worker gets what was built, by the conditions of the package.
+    tsconfigFile: await folder.write('tsconfig.json', '{}'),
     host: LOOPBACK,
     port,
     secrets,
   }
-  child.send(order)
+}
+
+async function ready(
+  child: ChildProcess,
+  ended: Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const outcome = await within<WorkerOutcome>(READY_WITHIN_MS, [
-    once(child, 'message', { signal }).then(([message]) => message),
+    once(child, 'message', signal && { signal }).then(([message]) => message),
     ended.then(() => ({ state: 'failed', reason: 'The process of the Worker ended.' })),
   ])
   if (outcome?.state === 'ready') return

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { EventEmitter } from 'node:events'
 import type { NullpoolError } from '../errors.ts'
-import type { Front, FrontListener } from '../wire/front.ts'
+import type { FrontListener } from '../wire/front.ts'
+import type { DriverConnection } from './driver.ts'
 
 /**
  * A front in the shape of a `net.Socket`, as far as postgres.js uses one.
@@ -11,9 +12,9 @@ import type { Front, FrontListener } from '../wire/front.ts'
  */
 export class DriverSocket extends EventEmitter {
   readyState: 'open' | 'closed' = 'open'
-  #front: Front
+  #front: DriverConnection
 
-  constructor(connect: (listener: FrontListener) => Front) {
+  constructor(connect: (listener: FrontListener) => DriverConnection) {
     super()
     this.#front = connect({
       data: (bytes) => {

@@ -1,8 +1,20 @@
 import type { Sql, TransactionSql } from 'postgres'
 import type { NullpoolError } from '../errors.ts'
-import type { Front, FrontListener } from '../wire/front.ts'
+import type { FrontListener } from '../wire/front.ts'
 
 export type { Sql, TransactionSql }
+/** The server, as a driver sees it. */
+export interface DriverConnection {
+  /** Takes whole messages of the protocol; calls back once they were handed to the runtime. */
+  write(bytes: Uint8Array, taken?: () => void): void
+  /** The driver closes its side. */
+  end(): void
+  /** The driver wants no more bytes for now. */
+  pause(): void
+  /** The driver wants bytes again. */
+  resume(): void
+}
+
 /** What a driver is given to make a client for one request. */
 export interface DriverHost {
   /** Shown in the driver's own error messages; nothing is connected to by them. */
@@ -11,7 +23,7 @@ export interface DriverHost {
   readonly user: string
   readonly database: string
   /** A stand-in for a connection: it trusts the driver and is ready at once. */
-  connect(listener: FrontListener): Front
+  connect(listener: FrontListener): DriverConnection
   /** Reports a server's notice. */
   notice(notice: { severity: string; code: string; message: string }): void
   /** The error for something that a pooled connection cannot do, such as `LISTEN`. */

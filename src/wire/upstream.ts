@@ -111,10 +111,10 @@ export class Upstream {
     this.#session?.resume()
   }
 
-  /** Asks the server to stop the statement under way. Never rejects. */
-  async cancel(): Promise<void> {
+  /** Asks the server to stop the statement that it is at, if it is at one. Never rejects. */
+  async cancel(timeoutMs: number): Promise<void> {
     const { key } = this.#session ?? {}
-    if (key) await requestCancel(this.#options.route, key, this.#options.connectTimeoutMs)
+    if (key && this.#active?.awaitsServer) await requestCancel(this.#options.route, key, timeoutMs)
   }
 
   /** Closes an idle connection; the next flight opens another. Never rejects. */

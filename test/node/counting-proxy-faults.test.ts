@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { CountingProxy, CountingProxyOptions, FaultAction } from '../support/counting-proxy.ts'
 import { ending, ProxiedLines, read, say } from '../support/proxied-lines.ts'
-import { resetConnection } from '../support/proxy-lane.ts'
 
 let lines: ProxiedLines
 let proxy: CountingProxy
@@ -105,7 +104,7 @@ describe('faults', () => {
     const { client, server } = await lines.open()
     await say(client, server, 'one')
     proxy.stall()
-    resetConnection(client)
+    client.resetAndDestroy()
     await proxy.until(({ connections }) => connections[0]?.open === false)
     expect(proxy.connections[0]?.closedBy).toBe('client-rst')
   })

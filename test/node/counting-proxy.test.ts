@@ -2,16 +2,14 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import postgres from 'postgres'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { makeCertificates } from '../support/certificates.ts'
 import {
   type CountingProxy,
   type CountingProxyOptions,
   closedPort,
 } from '../support/counting-proxy.ts'
-import { type LocalPostgres, startLocalPostgres } from '../support/local-postgres.ts'
 import { ending, type Line, ProxiedLines, read, say } from '../support/proxied-lines.ts'
-import { resetConnection } from '../support/proxy-lane.ts'
 
 let lines: ProxiedLines
 let proxy: CountingProxy
@@ -129,7 +127,7 @@ describe('turns', () => {
     expect(proxy.connections[0]?.transcript).toEqual([])
   })
 
-  it('passes a megabyte each way unchanged', async () => {
+  it('passes megabytes each way unchanged', async () => {
     await start()
     const { client, server } = await lines.open()
     const text = 'nullpool'.repeat(500_000)
@@ -153,7 +151,7 @@ describe('endings', () => {
       ? [line.client, line.server]
       : [line.server, line.client]
     if (closedBy.endsWith('fin')) closer.end()
-    else resetConnection(closer)
+    else closer.resetAndDestroy()
     expect(await ending(other)).toBe(seen)
     expect(proxy.connections[0]?.closedBy).toBe(closedBy)
     other.end()
@@ -250,21 +248,13 @@ describe('TLS', () => {
 })
 
 describe('postgres.js in front of a real Postgres', () => {
-  let server: LocalPostgres
-
-  beforeAll(async () => {
-    server = await startLocalPostgres()
-  }, 60_000)
-
-  afterAll(() => server.stop())
-
-  /** research/drivers.md §0 counted these with another proxy. */
-  it('is counted as the research page counted it', async () => {
-    await start({ target: server })
-    const { host, port } = proxy
-    const { user, password, database } = server
-    const login = { host, port, user, password, database }
-    const sql = postgres({ ...login, prepare: false, fetch_types: false, max: 1 })
+  it('is counted as research/drivers.md §0 counted it with another proxy', async () => {
+    const { host, port, user, password } = inject('servers').postgres
+    await start({ target: { host, port } })
+    const sql = postgres({
+      ...{ host: proxy.host, port: proxy.port, user, password, database: 'postgres' },
+      ...{ prepare: false, fetch_types: false, max: 1 },
+    })
     expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
     expect(proxy.turns).toBe(4)
     proxy.reset()

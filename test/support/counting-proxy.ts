@@ -3,7 +3,6 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { Conditions } from './conditions.ts'
 import { ProxiedConnection, type ProxyConnection } from './proxied-connection.ts'
 import type { Direction, Fault } from './proxy-faults.ts'
-import { resetConnection } from './proxy-lane.ts'
 
 export type { Chunk, Closing, ProxyConnection } from './proxied-connection.ts'
 export type { Direction, Fault, FaultAction, FaultEvent } from './proxy-faults.ts'
@@ -134,7 +133,7 @@ class RunningProxy implements CountingProxy {
   #accept(client: Socket): void {
     if (this.refuse) {
       client.on('error', () => {})
-      resetConnection(client)
+      client.resetAndDestroy()
       this.refused += 1
       this.#conditions.changed()
       return

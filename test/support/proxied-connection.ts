@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { setTimeout as delay, setImmediate as nextLoopTurn } from 'node:timers/promises'
 import type { Direction, Fault, FaultAction, FaultEvent } from './proxy-faults.ts'
-import { type Bytes, Lane, resetConnection, type Step } from './proxy-lane.ts'
+import { type Bytes, Lane, type Step } from './proxy-lane.ts'
 
 /** The first sign of the end that the proxy saw. `proxy` is a fault, a cut or the proxy's stop. */
 export type Closing = 'client-fin' | 'client-rst' | 'server-fin' | 'server-rst' | 'proxy'
@@ -68,8 +68,8 @@ export class ProxiedConnection implements ProxyConnection {
     this.closedBy ??= 'proxy'
     const { client, server } = this.#options
     if (how === 'rst') {
-      resetConnection(client)
-      resetConnection(server)
+      client.resetAndDestroy()
+      server.resetAndDestroy()
     } else {
       // Half closed, and what the client still sends is read and dropped: closing a socket with
       // unread bytes would make the kernel send RST instead of FIN.
@@ -225,8 +225,10 @@ export class ProxiedConnection implements ProxyConnection {
       return
     }
     await this.#forward(lane, bytes.subarray(0, action.truncate))
-    if (action.andThen !== 'stall') this.cut(action.andThen)
-    else lane.hold({ ...step, bytes: bytes.subarray(action.truncate) })
+    if (action.andThen !== 'stall') {
+      await this.#beHeard()
+      this.cut(action.andThen)
+    } else lane.hold({ ...step, bytes: bytes.subarray(action.truncate) })
   }
 
   async #forward(lane: Lane, bytes: Buffer): Promise<void> {
@@ -251,7 +253,19 @@ export class ProxiedConnection implements ProxyConnection {
 
   async #finish(lane: Lane, kind: 'fin' | 'rst'): Promise<void> {
     await this.#flush(lane)
-    if (kind === 'fin') lane.to.end()
-    else resetConnection(lane.to)
+    if (kind === 'fin') return void lane.to.end()
+    await this.#beHeard()
+    lane.to.resetAndDestroy()
+  }
+
+  /**
+   * Time for a reader in this process to take what was written.
+   *
+   * Where libuv finds bytes and an RST at once, it delivers the bytes and then a clean end, so that
+   * Node would not see the reset (uv__stream_io after a partial read).
+   */
+  async #beHeard(): Promise<void> {
+    await nextLoopTurn()
+    await nextLoopTurn()
   }
 }

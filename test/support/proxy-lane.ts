@@ -76,14 +76,3 @@ export class Lane {
     else if (this.from.isPaused()) this.from.resume()
   }
 }
-
-/**
- * Resets a connection, without a FIN before the RST.
- *
- * `socket.resetAndDestroy()` ends the socket first, so that its peer sees FIN or RST as the race
- * goes (node:net `_reset` calls `destroySoon`). This sets what it sets and leaves the FIN out.
- */
-export function resetConnection(socket: Socket): void {
-  Object.assign(socket, { resetAndClosing: true })
-  socket.destroy()
-}

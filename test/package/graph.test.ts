@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import { readManifest, root } from './built.ts'
+
+/** Everything that a built module imports, by following files; `#…` is where the runtime begins. */
+async function reachedFrom(entry: string): Promise<Set<string>> {
+  const reached = new Set<string>()
+  const queue = [new URL(entry, root).href]
+  const seen = new Set(queue)
+  for (let file = queue.shift(); file; file = queue.shift()) {
+    const text = await readFile(new URL(file), 'utf8')
+    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+      if (!specifier.startsWith('.')) reached.add(specifier)
+      const next = new URL(specifier, file).href
+      if (specifier.startsWith('.') && !seen.has(next)) {
+        seen.add(next)
+        queue.push(next)
+      }
+    }
+  }
+  return reached
+}
+
+describe('the import graph', () => {
+  it('of the core reaches no runtime, no driver and no framework', async () => {
+    const reached = await reachedFrom('dist/index.js')
+    expect([...reached].sort()).toEqual(['#driver', '#runtime', '@noble/hashes/legacy.js'])
+  })
+
+  it('of the middleware adds no import of Hono', async () => {
+    const reached = await reachedFrom('dist/hono.js')
+    expect([...reached].sort()).toEqual(['#driver', '#runtime', '@noble/hashes/legacy.js'])
+  })
+
+  it('of the Workers runtime reaches no net, tls or fs of Node', async () => {
+    const reached = await reachedFrom('dist/runtimes/cloudflare.js')
+    expect([...reached].sort()).toEqual([
+      'cloudflare:sockets',
+      'cloudflare:workers',
+      'node:async_hooks',
+    ])
+  })
+})
+
+describe('the exports', () => {
+  it('lead to files that exist and load in Node', async () => {
+    const { exports } = await readManifest()
+    for (const [subpath, target] of Object.entries(exports)) {
+      if (typeof target === 'string') continue
+      await readFile(new URL(target.types, root))
+      const loaded: object = await import(new URL(target.default, root).href)
+      expect(Object.keys(loaded), subpath).not.toHaveLength(0)
+    }
+  })
+
+  it('of every runtime have the same names', async () => {
+    const { imports } = await readManifest()
+    for (const target of Object.values(imports['#runtime'] ?? {})) {
+      const types = await readFile(new URL(target.replace(/\.js$/, '.d.ts'), root), 'utf8')
+      expect(types).toContain('export declare const runtime: Runtime')
+    }
+  })
+})

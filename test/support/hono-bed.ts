@@ -1,0 +1,75 @@
+import { Hono } from 'hono'
+import { NullpoolError } from 'nullpool'
+import { type NullpoolOptions, type NullpoolVariables, nullpool } from 'nullpool/hono'
+import { afterAll, beforeAll, beforeEach, expect, inject } from 'vitest'
+import { type CountingProxy, startCountingProxy } from './counting-proxy.ts'
+import { createTestDatabase, type TestDatabase } from './test-database.ts'
+
+export type App = Hono<{ Variables: NullpoolVariables }>
+
+/** Hono apps on a database of the file's own, seen through a counting proxy in front of PgBouncer. */
+export interface HonoBed {
+  readonly database: TestDatabase
+  /** What was given to `waitUntil`. */
+  readonly background: Promise<unknown>[]
+  url(): string
+  /** An app with the middleware, whose errors are answered with their codes. */
+  app(options?: NullpoolOptions): App
+  /** A request with an execution context, as Workers make it. */
+  get(app: App, path?: string, init?: RequestInit): Response | Promise<Response>
+  /** Everything that was opened is closed, and nothing is left in a transaction. */
+  expectClosed(connections: number): Promise<void>
+}
+
+/** Call it inside of `describe`. */
+export function honoBed(): HonoBed {
+  let database: TestDatabase
+  let proxy: CountingProxy
+  let background: Promise<unknown>[] = []
+  beforeAll(async () => {
+    const { pgbouncer } = inject('servers')
+    if (!pgbouncer) throw new Error('PgBouncer is not installed')
+    database = await createTestDatabase()
+    proxy = await startCountingProxy({ target: pgbouncer })
+  })
+  afterAll(async () => {
+    await proxy.stop()
+    await database[Symbol.asyncDispose]()
+  })
+  beforeEach(() => {
+    proxy.reset()
+    background = []
+  })
+  return {
+    get database() {
+      return database
+    },
+    get background() {
+      return background
+    },
+    url: () => database.url(proxy),
+    app(options = {}) {
+      const app: App = new Hono()
+      app.onError((error, c) => c.text(NullpoolError.is(error) ? error.code : error.message, 500))
+      app.use(nullpool({ url: database.url(proxy), ...options }))
+      return app
+    },
+    get: (app, path = '/', init = {}) =>
+      app.request(
+        path,
+        init,
+        {},
+        {
+          waitUntil: (promise) => void background.push(promise),
+          passThroughOnException() {},
+          props: {},
+        },
+      ),
+    async expectClosed(connections) {
+      await Promise.all(background)
+      expect(proxy.connections).toHaveLength(connections)
+      await expect.poll(() => database.pooledClients()).toBe(0)
+      expect(await database.idleInTransaction()).toBe(0)
+    },
+  }
+}

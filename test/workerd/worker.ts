@@ -1,0 +1,1 @@
+export { default } from '../../examples/cloudflare-workers/src/index.ts'
