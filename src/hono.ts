@@ -61,7 +61,7 @@ export function nullpool(
       void scope.close()
       throw error
     }
-    if (c.error) return
+    if (c.error) return void scope.close()
     if (c.req.raw.method === 'HEAD') return finishHead(c, scope)
     const response = c.res
     const followed = finishResponse(scope, response, origin(response))
@@ -115,12 +115,14 @@ function observe(c: Context, scope: RequestScope): (response: Response) => BodyO
     }
     Object.defineProperty(c, name, { value: observed, configurable: true, writable: true })
   }
+  const before = Object.getOwnPropertyDescriptor(c, 'error')
   let failure: Error | undefined
   Object.defineProperty(c, 'error', {
     configurable: true,
     get: () => failure,
     set(error: Error | undefined) {
       failure = error
+      before?.set?.call(c, error)
       if (error) void scope.close()
     },
   })

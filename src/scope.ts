@@ -1,9 +1,10 @@
 import { runtime } from '#runtime'
 import { type ConnectionPlan, planConnection } from './connection-plan.ts'
 import type { Sql } from './drivers/driver.ts'
-import { NullpoolError } from './errors.ts'
+import type { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
 import type { Settings } from './options.ts'
+import { aborted, foreignScope, scopeClosed, sessionRequired } from './scope-refusals.ts'
 import { Front } from './wire/front.ts'
 import { Meter } from './wire/meter.ts'
 import { Upstream } from './wire/upstream.ts'
@@ -59,6 +60,9 @@ const current = runtime.createContext<RequestScope>()
 
 /** How long a response of unknown making may go on querying after its last statement. */
 const LATE_USE_MS = 30_000
+
+/** How long such a response keeps an idle connection, once it has needed a second one. */
+const LINGER_MS = 1_000
 
 /** The scope of one request and its life: serving, then draining, then over. */
 export class RequestScope implements Scope {
@@ -228,12 +232,17 @@ export class RequestScope implements Scope {
   /** Closes once nothing of the request uses the connection. */
   #settle(): void {
     if (!this.#resting()) return
-    // Whoever got the last answer has until the next turn of the event loop to ask again.
-    setTimeout(() => {
-      if (!this.#resting()) return
-      if (this.#stage === 'draining') void this.close()
-      else void this.#upstream?.release(this.#settings.closeTimeoutMs)
-    }, 0)
+    // Whoever got the last answer has until the next turn of the event loop to ask again; a response
+    // that has come back once will do so again.
+    const cameBack = this.#stage === 'lingering' && this.#meter.connects > 1
+    setTimeout(
+      () => {
+        if (!this.#resting()) return
+        if (this.#stage === 'draining') void this.close()
+        else void this.#upstream?.release(this.#settings.closeTimeoutMs)
+      },
+      cameBack ? LINGER_MS : 0,
+    )
   }
 
   #resting(): boolean {
@@ -252,39 +261,4 @@ export class RequestScope implements Scope {
   #warn(code: string, message: string): void {
     this.#settings.emit({ type: 'warning', code, message })
   }
-}
-
-function scopeClosed(): NullpoolError {
-  return new NullpoolError('ERR_SCOPE_CLOSED', 'The request that this sql belongs to is over.', {
-    hint: 'Await every query before the handler returns, or keep the connection for background work with c.var.db.hold(promise).',
-    retryable: true,
-  })
-}
-
-function aborted(): NullpoolError {
-  return new NullpoolError('ERR_ABORTED', 'The request was aborted: its client has gone.', {
-    hint: 'Work that must not stop with the client belongs into a queue, or into a scope without its signal.',
-  })
-}
-
-function foreignScope(): NullpoolError {
-  return new NullpoolError(
-    'ERR_SCOPE_FOREIGN',
-    'The sql of one request was used while another request was being answered.',
-    {
-      hint: 'Take sql from the context of the request at hand (c.var.sql), never from a variable outside of the handler.',
-      retryable: true,
-    },
-  )
-}
-
-function sessionRequired(feature: string): NullpoolError {
-  return new NullpoolError(
-    'ERR_SESSION_STATE',
-    `${feature} needs a connection of its own, which a request in transaction mode does not have.`,
-    {
-      hint: 'Use a direct or session-mode connection (port 5432) from a long-lived server.',
-      retryable: true,
-    },
-  )
 }

@@ -23,7 +23,7 @@ describe('npm start', () => {
 
   // Twice, on the same ports: the second start finds nothing of the first in its way.
   it.for(['first', 'second'])('answers, logs and goes away, the %s time', async () => {
-    const program = new StartedProgram(environment)
+    await using program = new StartedProgram(environment)
     const address = `http://127.0.0.1:${environment.PORT}`
     expect(await program.line('Try it')).toBe(`Try it: curl ${address}/books`)
     expect(program.lines[0]).toBe(
@@ -44,7 +44,7 @@ describe('npm start', () => {
   })
 
   it('goes away while it is still starting', async () => {
-    const program = new StartedProgram(environment)
+    await using program = new StartedProgram(environment)
     await program.line('Creating the database files.')
     program.interrupt()
     expect(await program.exitCode).toBe(0)
@@ -53,7 +53,7 @@ describe('npm start', () => {
   })
 
   it('puts Postgres on the port of the pooler where there is no PgBouncer', async () => {
-    const program = new StartedProgram({ ...environment, PGBOUNCER: '' })
+    await using program = new StartedProgram({ ...environment, PGBOUNCER: '' })
     await program.line('Try it')
     expect(await program.line('PgBouncer is not installed')).toMatch(
       /Postgres itself listens on \d+.*apt-get install pgbouncer.*brew install pgbouncer/,
@@ -67,7 +67,7 @@ describe('npm start', () => {
 
   it.for(['PORT', 'POOLER_PORT'])('says in one line that %s is taken', async (variable) => {
     await withPortTaken(async (port) => {
-      const program = new StartedProgram({ ...environment, [variable]: `${port}` })
+      await using program = new StartedProgram({ ...environment, [variable]: `${port}` })
       expect(await program.exitCode).toBe(1)
       expect(program.errors).toEqual([
         `Port ${port} is already in use. Stop what listens there, or choose another one: ${variable}=${port + 1} npm start`,
@@ -77,7 +77,7 @@ describe('npm start', () => {
   })
 
   it('says in one line that a port is none', async () => {
-    const program = new StartedProgram({ ...environment, PORT: 'soon' })
+    await using program = new StartedProgram({ ...environment, PORT: 'soon' })
     expect(await program.exitCode).toBe(1)
     expect(program.errors).toEqual(['PORT must be a port from 1 to 65535, and is "soon".'])
   })

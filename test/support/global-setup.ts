@@ -1,3 +1,4 @@
+import postgresjs from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { findPgBouncer, startPgBouncer } from '../../src/cli/pgbouncer-server.ts'
 import { startPostgres } from '../../src/cli/postgres-server.ts'
@@ -20,7 +21,12 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
         tls: { ...tls, mode: 'allow' },
       })
     : undefined
+  const workerdDatabase = 'nullpool_workerd'
+  const sql = postgresjs(postgres.url(), { max: 1 })
+  await sql`create database ${sql(workerdDatabase)}`
+  await sql.end()
   const servers: TestServers = {
+    workerdDatabase,
     postgres: { host: postgres.host, port: postgres.port, user, password },
     certificateFiles: tls,
     ca: certificates.ca.pem,

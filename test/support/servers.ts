@@ -3,6 +3,8 @@ export interface TestServers {
   postgres: { host: string; port: number; user: string; password: string }
   /** Absent where PgBouncer is not installed; the suites that need it are then left out, and say so. */
   pgbouncer?: { host: string; port: number; adminUrl: string }
+  /** A database for the tests inside of workerd, which cannot make one. */
+  workerdDatabase: string
   certificateFiles: { certFile: string; keyFile: string }
   /** The root that signed the servers' certificates, PEM. */
   ca: string
@@ -14,4 +16,14 @@ declare module 'vitest' {
   interface ProvidedContext {
     servers: TestServers
   }
+}
+
+/** A connection string for a database of the test bed. */
+export function databaseUrl(
+  at: { host: string; port: number },
+  database: string,
+  login: { user: string; password: string },
+): string {
+  const { user, password } = login
+  return `postgres://${user}:${encodeURIComponent(password)}@${at.host}:${at.port}/${database}`
 }

@@ -43,6 +43,12 @@ export class StartedProgram {
     this.#child.kill('SIGINT')
   }
 
+  /** Ends it where a test failed to; what it started goes with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.exitCode
+  }
+
   /** Everybody below it at this moment. */
   descendants(): Promise<number[]> {
     return descendantsOf(this.#child.pid ?? 0)

@@ -115,7 +115,10 @@ class Model implements StrictPooler, PoolerOfClients {
 
   #poolEvents(key: string): ConstructorParameters<typeof Pool>[2] {
     return {
-      violation: (text) => this.stats.violations.push(`pool ${key}: ${text}`),
+      violation: (text) => {
+        this.stats.violations.push(`pool ${key}: ${text}`)
+        this.changed()
+      },
       destroyed: () => {
         this.stats.backendsDestroyed += 1
         this.changed()

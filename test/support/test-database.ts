@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import { inject } from 'vitest'
-import type { TestServers } from './servers.ts'
+import { databaseUrl, type TestServers } from './servers.ts'
 
 /** A database of one test file. */
 export interface TestDatabase extends AsyncDisposable {
@@ -30,8 +30,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     servers,
     sql,
     url(at, options = {}) {
-      const secret = encodeURIComponent(options.password ?? password)
-      return `postgres://${user}:${secret}@${at.host}:${at.port}/${name}${options.query ?? ''}`
+      const login = { user, password: options.password ?? password }
+      return databaseUrl(at, name, login) + (options.query ?? '')
     },
     async pooledClients() {
       if (!servers.pgbouncer) throw new Error('There is no PgBouncer here.')

@@ -1,10 +1,10 @@
 import { createDatabase } from 'nullpool'
 import { describe, inject, it } from 'vitest'
+import { databaseUrl } from '../support/servers.ts'
 
 const { pgbouncer, postgres, ca } = inject('servers')
 
-const url = (at: { host: string; port: number }, query = ''): string =>
-  `postgres://${postgres.user}:${postgres.password}@${at.host}:${at.port}/postgres${query}`
+const url = (at: { host: string; port: number }): string => databaseUrl(at, 'postgres', postgres)
 
 describe.skipIf(!pgbouncer)('TLS in workerd', () => {
   const at = pgbouncer ?? postgres

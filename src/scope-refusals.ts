@@ -1,0 +1,40 @@
+import { NullpoolError } from './errors.ts'
+
+/** For a statement that comes after the end of its request. */
+export function scopeClosed(): NullpoolError {
+  return new NullpoolError('ERR_SCOPE_CLOSED', 'The request that this sql belongs to is over.', {
+    hint: 'Await every query before the handler returns, or keep the connection for background work with c.var.db.hold(promise).',
+    retryable: true,
+  })
+}
+
+/** For a statement of a request whose client has gone. */
+export function aborted(): NullpoolError {
+  return new NullpoolError('ERR_ABORTED', 'The request was aborted: its client has gone.', {
+    hint: 'Work that must not stop with the client belongs into a queue, or into a scope without its signal.',
+  })
+}
+
+/** For a statement that comes from another request. */
+export function foreignScope(): NullpoolError {
+  return new NullpoolError(
+    'ERR_SCOPE_FOREIGN',
+    'The sql of one request was used while another request was being answered.',
+    {
+      hint: 'Take sql from the context of the request at hand (c.var.sql), never from a variable outside of the handler.',
+      retryable: true,
+    },
+  )
+}
+
+/** For a feature of the driver that needs a session. */
+export function sessionRequired(feature: string): NullpoolError {
+  return new NullpoolError(
+    'ERR_SESSION_STATE',
+    `${feature} needs a connection of its own, which a request in transaction mode does not have.`,
+    {
+      hint: 'Use a direct or session-mode connection (port 5432) from a long-lived server.',
+      retryable: true,
+    },
+  )
+}
