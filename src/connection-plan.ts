@@ -1,11 +1,7 @@
+import { diagnoseConnectionString, type Finding, type FindingCode } from './connection-findings.ts'
 import { findConnectionString } from './connection-source.ts'
-import {
-  type ConnectionTarget,
-  diagnoseConnectionString,
-  type Finding,
-  isLoopbackHost,
-  parseConnectionString,
-} from './connection-string.ts'
+import { parseConnectionString } from './connection-string.ts'
+import { type ConnectionTarget, isLoopbackHost } from './connection-target.ts'
 import { NullpoolError } from './errors.ts'
 import type { Settings, Tls } from './options.ts'
 import type { Runtime } from './runtime.ts'
@@ -25,7 +21,7 @@ export interface ConnectionPlan {
 const APPLICATION_NAME = 'nullpool'
 
 /** Mistakes that a pooler would count as a failed login. */
-const CERTAIN_FAILURES: ReadonlySet<string> = new Set([
+const CERTAIN_FAILURES: ReadonlySet<FindingCode> = new Set([
   'placeholder-password',
   'user-without-reference',
 ])
@@ -56,7 +52,7 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
     credentials: {
       user: target.user,
       database: target.database,
-      password: () => target.password,
+      password: () => target.revealPassword(),
       applicationName: target.applicationName ?? APPLICATION_NAME,
     },
     warnings: findings.filter(({ level }) => level !== 'info'),

@@ -11,15 +11,12 @@
  * const titles = await database.run({}, async ({ sql }) => sql`select title from books`)
  * ```
  */
-
 export { postgresDriver } from '#driver'
-export type { ConnectionOrigin, Finding, FindingCode } from './connection-string.ts'
-export {
-  ConnectionTarget,
-  diagnoseConnectionString,
-  parseConnectionString,
-  toTransactionMode,
-} from './connection-string.ts'
+export type { ConnectionOrigin, Finding, FindingCode } from './connection-findings.ts'
+export { diagnoseConnectionString } from './connection-findings.ts'
+export { parseConnectionString, toTransactionMode } from './connection-string.ts'
+export type { ConnectionMode, ConnectionParts, ConnectionProvider } from './connection-target.ts'
+export { ConnectionTarget } from './connection-target.ts'
 export type { Database } from './database.ts'
 export { createDatabase } from './database.ts'
 export type { Driver, DriverConnection, DriverHost, Sql, TransactionSql } from './drivers/driver.ts'

@@ -248,7 +248,7 @@ describe('TLS', () => {
 })
 
 describe('postgres.js in front of a real Postgres', () => {
-  it('is counted as research/drivers.md §0 counted it with another proxy', async () => {
+  it('is counted as another proxy counted it before', async () => {
     const { host, port, user, password } = inject('servers').postgres
     await start({ target: { host, port } })
     const sql = postgres({

@@ -106,7 +106,7 @@ describe('the backends', () => {
     expect(pooler.stats).toMatchObject({ clients: 0, backendsDestroyed: 1 })
   })
 
-  it('run what a client left in the queue (ghost execution, §1.3)', async () => {
+  it('run what a client left in the queue (ghost execution)', async () => {
     const pooler = await bed.start({ poolSize: 1 })
     const [alice, bob] = [await bed.enter(pooler), await bed.enter(pooler)]
     const heard = new Promise<string>((resolve) => {

@@ -44,7 +44,7 @@ describe('one message in one delivery', () => {
     await client.login({ ...bed.login(pooler), parameters })
     client.send(messages.query("select current_setting('statement_timeout')"))
     expect(values(await client.until('Z'))).toEqual(['0'])
-    // §1.5: what the server sees is the pooler's own name.
+    // What the server sees is the pooler's own name.
     client.send(messages.query("select current_setting('application_name')"))
     expect(values(await client.until('Z'))).toEqual(['Supavisor'])
     expect(pooler.stats.violations).toEqual([])
@@ -92,8 +92,8 @@ describe('one message in one delivery', () => {
   })
 })
 
-describe('more or less than one message in a delivery (§1.2)', () => {
-  it('a: a ClientHello glued to the SSLRequest is a bad start-up message', async () => {
+describe('more or less than one message in a delivery', () => {
+  it('a ClientHello glued to the SSLRequest is a bad start-up message', async () => {
     const pooler = await bed.start({ tls: await readTls() })
     const client = await bed.connect(pooler)
     const clientHello = Buffer.concat([
@@ -107,7 +107,7 @@ describe('more or less than one message in a delivery (§1.2)', () => {
     ])
   })
 
-  it('a: a long one is too large', async () => {
+  it('a long one is too large', async () => {
     const pooler = await bed.start({ tls: await readTls() })
     const client = await bed.connect(pooler)
     client.send(messages.sslRequest, Buffer.alloc(1500, 7))
@@ -116,7 +116,7 @@ describe('more or less than one message in a delivery (§1.2)', () => {
     )
   })
 
-  it('a: a start-up message glued to the SSLRequest gets no TLS', async () => {
+  it('a start-up message glued to the SSLRequest gets no TLS', async () => {
     const pooler = await bed.start({ tls: await readTls() })
     const client = await bed.connect(pooler)
     client.send(messages.sslRequest, bed.startup(pooler))
@@ -125,7 +125,7 @@ describe('more or less than one message in a delivery (§1.2)', () => {
     expect(pooler.stats.violations).toHaveLength(1)
   })
 
-  it('a: what comes before the S is lost, and the handshake waits for it', async () => {
+  it('what comes before the S is lost, and the handshake waits for it', async () => {
     const listener = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
     await once(listener, 'listening')
     const { port } = listener.address() as AddressInfo
@@ -155,7 +155,7 @@ describe('more or less than one message in a delivery (§1.2)', () => {
     expect(await lastWords(client)).toMatch(/^FATAL 08P01 \(ESTARTUPMESSAGE\)/)
   })
 
-  it('b: a SASLInitialResponse glued to the start-up message makes its fields odd', async () => {
+  it('a SASLInitialResponse glued to the start-up message makes its fields odd', async () => {
     const pooler = await bed.start()
     const client = await bed.connect(pooler)
     client.send(
@@ -168,7 +168,7 @@ describe('more or less than one message in a delivery (§1.2)', () => {
     expect(pooler.stats.violations).toHaveLength(1)
   })
 
-  it('c: a query glued to the final message is lost, with everything else as usual', async () => {
+  it('a query glued to the final message is lost, with everything else as usual', async () => {
     const pooler = await bed.start()
     const { client, final } = await bed.challenge(pooler)
     const lost = messages.query('select 1')
@@ -182,7 +182,7 @@ describe('more or less than one message in a delivery (§1.2)', () => {
     expect(values(await client.until('Z'))).toEqual(['2'])
   })
 
-  it("c': a query after R12 and before Z is kept", async () => {
+  it('a query after R12 and before Z is kept', async () => {
     let greet = (): void => {}
     const pooler = await bed.start({
       beforeGreeting: () =>

@@ -83,7 +83,7 @@ describe('one ReadyForQuery awaited at a time', () => {
   })
 })
 
-describe('several ReadyForQuery awaited at once (§1.3)', () => {
+describe('several ReadyForQuery awaited at once', () => {
   it('postgres.js loses the replies, and takes the next one for them', async () => {
     const pooler = await bed.start()
     const sql = driver(pooler)

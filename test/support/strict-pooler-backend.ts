@@ -61,7 +61,7 @@ export class Backend {
     this.#socket.write(bytes)
   }
 
-  /** Asks the server to cancel, on a plaintext connection of its own (sv:cancel.ex:46-60). */
+  /** Asks the server to cancel, on a plaintext connection (sv:client_handler/cancel.ex:46-60). */
   cancel(): void {
     const { host, port } = this.#login
     const socket = connect({ host, port })
@@ -234,7 +234,7 @@ export class Pool {
   async #open(): Promise<Backend> {
     const client = await WireClient.connect(this.#login)
     try {
-      // §1.5: in transaction mode the server sees this name and never the client's.
+      // In transaction mode the server sees this name, never the client's (sv:db_handler.ex:205-210).
       const login = { ...this.#login, parameters: { application_name: 'Supavisor' } }
       const greeting = await client.login(login)
       return new Backend(this, this.#login, client.detach(), greeting)

@@ -27,7 +27,7 @@ const READY = message('Z', Buffer.from('I'))
 const CANCEL_HEADER = Buffer.from([0, 0, 0, 16, 4, 210, 22, 46])
 
 /**
- * One client: sv:lib/supavisor/client_handler.ex, release v2.9.10, in transaction mode.
+ * One client: sv:client_handler.ex in transaction mode.
  *
  * Like a `gen_statem` it handles one event of its mailbox at a time, and none while it is blocked.
  */
@@ -69,7 +69,7 @@ export class PoolerClient implements BackendHolder {
     this.#pooler.stats.cancels += 1
   }
 
-  /** The unsolicited ParameterStatus of every 60 s (§1.5), now. */
+  /** The ParameterStatus that comes unasked every 60 s (sv:tenants/tenant.ex:32), now. */
   heartbeat(): void {
     const parameter = Buffer.from('application_name\0Supavisor\0')
     if (this.#state === 'idle') this.#socket.send(message('S', parameter))

@@ -24,7 +24,7 @@ export interface HandshakeEvents {
 /** How the client goes on after a delivery. */
 export type Outcome = 'more' | 'accepted' | 'closed'
 
-/** SSLRequest, start-up and SCRAM: sv:lib/supavisor/client_handler.ex, lines 125-402 and 590-640. */
+/** SSLRequest, start-up and SCRAM: sv:client_handler.ex:125-402 and 590-640. */
 export class Handshake {
   pool: Pool | undefined
   readonly #pooler: PoolerOfHandshakes
@@ -49,7 +49,7 @@ export class Handshake {
   /** Takes one delivery for one message, whatever it is. Throws what the client is told. */
   step(bytes: Buffer): Outcome | Promise<Outcome> {
     if (this.isAuthenticating) return this.#authenticate(bytes)
-    // The probe of §1.6 (125-134).
+    // A cheap way to ask which pooler this is (125-134).
     if (bytes.toString('latin1', 0, 3) === 'GET') {
       this.#socket.send(Buffer.from('HTTP/1.1 204 OK\r\nx-app-version: model\r\n\r\n'))
       return 'closed'
@@ -108,7 +108,7 @@ export class Handshake {
     return 'more'
   }
 
-  /** One delivery is one message, and `{:ok, pkt, _}` forgets the rest (scram.ex:153-171). */
+  /** One delivery is one message, and `{:ok, pkt, _}` forgets the rest (sv:client_handler/auth_methods/scram.ex:153-171). */
   #authenticate(bytes: Buffer): Outcome {
     const length = bytes.length < 5 ? -1 : bytes.readUInt32BE(1) + 1
     this.#checkLength('authentication', bytes, length)

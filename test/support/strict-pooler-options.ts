@@ -23,7 +23,7 @@ export interface StrictPoolerOptions {
   errorDelayMs?: number
   /** Supavisor's own: 10 in 150 s; here for the life of the model. Unlimited unless set. */
   maxAuthFailures?: number
-  /** Awaited between R0 and the ParameterStatus messages, the time of §1.2 c'. */
+  /** Awaited between R0 and the ParameterStatus messages, when what a client sends is kept (725-727). */
   beforeGreeting?: () => Promise<void>
 }
 
@@ -42,7 +42,7 @@ export interface StrictPoolerStats {
   maxOutstanding: number
   /** FunctionCall messages, which are answered by a ReadyForQuery too. */
   functionCalls: number
-  /** Deliveries that came between R12 and `Z` and were kept for later (§1.2 c'). */
+  /** Deliveries that came between R12 and `Z` and were kept for later (725-727). */
   postponed: number
   /** CancelRequests that were passed on. */
   cancels: number

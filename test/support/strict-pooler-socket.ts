@@ -37,7 +37,7 @@ export class ClientSocket {
    * Answers `S` and continues as TLS. Resolves with the bytes that came before the answer.
    *
    * Those sit in the process's mailbox while `:ssl.handshake` waits for them on the socket, without
-   * a timeout (§1.2 a; sv:client_handler.ex:159,169). Here they are lost, which comes to the same.
+   * a timeout (sv:client_handler.ex:159,169). Here they are lost, which comes to the same.
    */
   async startTls(secureContext: SecureContext): Promise<number> {
     const plain = this.#socket
@@ -81,7 +81,7 @@ export class ClientSocket {
 
   /**
    * Node gives one event for each TLS record; OTP concatenates the application-data records that it
-   * decodes together (§1.1, tls_gen_connection.erl `next_record/5`). So records that were read in
+   * decodes together (erlang/otp tls_gen_connection.erl, `next_record/5`). So records that were read in
    * one turn of the event loop are one delivery.
    */
   #join(bytes: Buffer): void {

@@ -1,6 +1,6 @@
 import { message } from './wire-messages.ts'
 
-/** What the model says before it closes: `(ECODE) text`, sv:lib/supavisor/error.ex:69-85. */
+/** What the model says before it closes: `(ECODE) text`, sv:error.ex:69-85. */
 export class PoolerError extends Error {
   override readonly name: string = 'PoolerError'
   readonly sqlState: string
@@ -86,7 +86,7 @@ export interface StartupUser {
  *
  * `decode_startup_packet` never looks at the length field (sv:protocol/client.ex:7-11), so whatever
  * is glued to the packet is read as more keys and values, and an odd number of fields is an error.
- * Keys that it does not know are ignored without a word (§1.5).
+ * Keys that it does not know are ignored without a word (sv:client_handler/protocol_helpers.ex:73-85).
  */
 export function decodeStartup(delivery: Buffer): StartupUser {
   if (delivery.length < 8) throw poolerErrors.startup('bad_startup_payload')

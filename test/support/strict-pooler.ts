@@ -1,8 +1,9 @@
 // A model of Supavisor's wire behaviour, not Supavisor: what its source says, in front of a real Postgres.
 //
-// It models the unforgiving parts of release v2.9.10 in transaction mode, in which hosted projects
-// still were on 2026-09-14. Paths behind `sv:` are supabase/supavisor; § are the sections of the
-// page that lists them, research/poolers.md.
+// It models the unforgiving parts of transaction mode up to release v2.9.10; hosted projects still
+// showed them on 2026-09-14 (supabase/supabase#50358). Paths behind `sv:` are lib/supavisor of
+// supabase/supavisor, with lines as of commit 03e5cc56 unless a release is named; lines without a
+// path are those of client_handler.ex.
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'

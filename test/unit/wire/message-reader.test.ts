@@ -83,7 +83,10 @@ describe('MessageReader', () => {
     const reader = new MessageReader(MESSAGE_LIMIT)
     const ends = new Set<number>()
     let end = 0
-    for (const each of CONVERSATION) ends.add((end += each.length))
+    for (const each of CONVERSATION) {
+      end += each.length
+      ends.add(end)
+    }
     for (let at = 0; at < STREAM.length; at++) {
       reader.push(STREAM.subarray(at, at + 1))
       expect(readAll(reader)).toHaveLength(ends.has(at + 1) ? 1 : 0)

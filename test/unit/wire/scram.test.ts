@@ -2,6 +2,7 @@ import { pbkdf2Sync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createScramExchange } from '../../../src/wire/scram.ts'
+import { initial, words } from '../../support/scram-messages.ts'
 import {
   hmac,
   type ScramSecret,
@@ -9,18 +10,6 @@ import {
   scramSecret,
   sha256,
 } from '../../support/scram-server.ts'
-
-/** The payload of a SASLInitialResponse. */
-function initial(first: string): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(Buffer.byteLength(first))
-  return Buffer.concat([Buffer.from('SCRAM-SHA-256\0'), length, Buffer.from(first)])
-}
-
-function words(answer: ReturnType<ScramServer['first']>): string {
-  if ('failure' in answer) throw new Error(`The server refused: ${answer.failure}.`)
-  return answer.message
-}
 
 /** Plays an exchange to its end against a server with this secret. */
 async function logIn(password: string, secret: ScramSecret): Promise<void> {
@@ -58,8 +47,8 @@ describe('createScramExchange', () => {
     await expect(logIn('pencil', scramSecret('pencil'))).resolves.toBeUndefined()
   })
 
-  it('createScramExchange logs in with any password of any Unicode text that is normalised', async () => {
-    const password = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+  it('createScramExchange logs in with any password of printable ASCII', async () => {
+    const password = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 40 })
     await fc.assert(
       fc.asyncProperty(password, async (text) => {
         await logIn(text, secretOfPrepared(text))
@@ -135,9 +124,9 @@ describe('createScramExchange prepares passwords', () => {
 
   it.each([
     ['a code point that Unicode 3.2 does not assign', '\ufb01re😀'],
+    ['an emoji of several code points', '👩\u200d💻'],
     ['a control character', '\ufb01re\u0007'],
     ['a private-use character', '\ufb01re\ue000'],
-    ['text of both directions', '\ufb01re\u05d0'],
     ['nothing but what is mapped to nothing', '\u00ad'],
   ])(
     'createScramExchange leaves a password with %s as it is, as Postgres does',

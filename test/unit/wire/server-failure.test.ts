@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import { NullpoolError, ServerError } from '../../../src/errors.ts'
+import { endsConnection, serverFailure } from '../../../src/wire/server-failure.ts'
+import { REFUSALS } from '../../support/server-refusals.ts'
+
+const fatal = (sqlState: string, message: string) => ({ severity: 'FATAL', sqlState, message })
+
+describe('serverFailure', () => {
+  it.each(REFUSALS)('serverFailure makes $code of $by’s $sqlState “$words”', (refusal) => {
+    const error = serverFailure(fatal(refusal.sqlState, refusal.words), false)
+    expect(error.code).toBe(refusal.code)
+    expect(error.retryable).toBe(refusal.retryable)
+  })
+
+  it.each(REFUSALS)(
+    'serverFailure never calls $by’s “$words” retryable behind a statement',
+    (refusal) => {
+      expect(serverFailure(fatal(refusal.sqlState, refusal.words), true).retryable).toBe(false)
+    },
+  )
+
+  it.each(REFUSALS)('serverFailure quotes $by’s “$words” and keeps it as the cause', (refusal) => {
+    const error = serverFailure(fatal(refusal.sqlState, refusal.words), false)
+    expect(error.message).toContain(refusal.words)
+    expect(error.cause).toBeInstanceOf(ServerError)
+    expect(error.cause).toMatchObject({
+      severity: 'FATAL',
+      sqlState: refusal.sqlState,
+      message: refusal.words,
+    })
+  })
+
+  it.each([
+    ['XX000', '(ENEWTHING) something of a later Supavisor'],
+    ['XX000', 'something of a later Neon'],
+    ['22023', 'unrecognised'],
+    ['', ''],
+  ])('serverFailure calls %s “%s” ERR_SERVER and not retryable', (sqlState, message) => {
+    const error = serverFailure(fatal(sqlState, message), false)
+    expect(error.code).toBe('ERR_SERVER')
+    expect(error.retryable).toBe(false)
+    expect(error.message).toContain(message)
+  })
+
+  it('serverFailure goes by Supavisor’s token and not by the words behind it', () => {
+    const words = '(ENOTFOUND) password authentication failed'
+    expect(serverFailure(fatal('XX000', words), false).code).toBe('ERR_TENANT_UNKNOWN')
+  })
+
+  it('serverFailure gives every refusal that a user can mend a hint', () => {
+    for (const { sqlState, words } of REFUSALS) {
+      const error = serverFailure(fatal(sqlState, words), false)
+      if (error.code !== 'ERR_SERVER') expect(error.hint, words).toBeTypeOf('string')
+    }
+  })
+
+  it('serverFailure advises against retrying a wrong password', () => {
+    const error = serverFailure(fatal('28P01', 'password authentication failed'), false)
+    expect(error.hint).toContain('Do not retry')
+    expect(NullpoolError.is(error)).toBe(true)
+  })
+})
+
+describe('endsConnection', () => {
+  it.each(['FATAL', 'PANIC'])('endsConnection is true for %s', (severity) => {
+    expect(endsConnection({ severity, sqlState: '57P01', message: 'bye' })).toBe(true)
+  })
+
+  it.each([
+    ['22012', 'division by zero'],
+    ['42P05', 'prepared statement "s1" already exists'],
+    ['P0001', '(ENOTFOUND) raised by a user’s function'],
+    ['XX000', 'cache lookup failed for relation 1'],
+    ['XX000', '(lower case) in brackets'],
+    ['40001', 'could not serialize access'],
+    ['57014', 'canceling statement due to user request'],
+  ])('endsConnection is false for ERROR %s “%s”', (sqlState, message) => {
+    expect(endsConnection({ severity: 'ERROR', sqlState, message })).toBe(false)
+  })
+
+  it('endsConnection is true for what Supavisor says about itself as an ERROR', () => {
+    const message = '(ECHECKOUTTIMEOUT) unable to check out connection from the pool'
+    expect(endsConnection({ severity: 'ERROR', sqlState: 'XX000', message })).toBe(true)
+    expect(endsConnection({ severity: 'ERROR', sqlState: '08006', message })).toBe(true)
+  })
+})
