@@ -19,6 +19,9 @@ const NOBODY: FlightReceiver = {
 
 /** Messages after which a server has said all it will say to a Flush, by the request before it. */
 const LAST_ANSWERS: Readonly<Record<number, readonly number[]>> = {
+  [Frontend.parse]: [Backend.parseComplete],
+  [Frontend.bind]: [Backend.bindComplete],
+  [Frontend.close]: [Backend.closeComplete],
   [Frontend.describe]: [Backend.rowDescription, Backend.noData],
   [Frontend.execute]: [
     Backend.commandComplete,
@@ -41,6 +44,8 @@ export class Flight {
   complete = false
   /** Whether the server owes an answer; otherwise the driver is to go on. */
   awaitsServer = false
+  /** Whether it is a COPY by the extended protocol: the server ignores the Sync before the rows. */
+  wantsSecondSync = false
   /** Whether a byte of it has left. */
   sent = false
   readonly startedAt: number = Date.now()
@@ -76,6 +81,7 @@ export class Flight {
     this.#unsent.push(message)
     if (type === Frontend.copyData) return true
     if (type === Frontend.parse || type === Frontend.query) this.queries += 1
+    if (type === Frontend.sync) this.wantsSecondSync = false
     if (type === Frontend.query || type === Frontend.sync) this.complete = true
     else if (type !== Frontend.flush) this.#lastRequest = type
     if (!this.complete && type !== Frontend.flush) return false
@@ -104,8 +110,10 @@ export class Flight {
 
   /** Notes whose turn it is after a message of the server. */
   answered(type: number): void {
-    if (type === Backend.copyInResponse) this.awaitsServer = false
-    else if (this.complete) return
+    if (type === Backend.copyInResponse) {
+      this.awaitsServer = false
+      this.wantsSecondSync = this.#lastRequest !== 0
+    } else if (this.complete) return
     else if (type === Backend.errorResponse) this.awaitsServer = false
     else if (LAST_ANSWERS[this.#lastRequest]?.includes(type)) this.awaitsServer = false
   }

@@ -134,7 +134,8 @@ export class Front implements FlightReceiver, UpstreamUser {
       this.end()
       return undefined
     }
-    if (isCopy(type)) return this.#acceptCopy(message)
+    const copying = this.#flights[0]?.wantsSecondSync === true && type === Frontend.sync
+    if (isCopy(type) || copying) return this.#acceptCopy(message)
     if (this.#failure) return this.#acceptAfterFailure(message, this.#failure)
     this.#current ??= new Flight(this)
     const flight = this.#current

@@ -170,17 +170,20 @@ function unsupportedMethod(what: string): NullpoolError {
   )
 }
 
-/** A server that is full may refuse before TLS, in clear; only its words are used, nothing is sent. */
+/**
+ * A server that is full may refuse before TLS, in clear; only its words are used, nothing is sent. A
+ * postmaster that cannot fork frames them as protocol 2 did: E, text, NUL.
+ */
 function readRefusal(answer: Uint8Array): NullpoolError {
   const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
   reader.push(answer)
-  const message = reader.next()
-  if (message) return serverFailure(readErrorFields(message), false)
+  if (answer[1] === 0) {
+    const message = reader.next()
+    if (message) return serverFailure(readErrorFields(message), false)
+  }
   return new NullpoolError(
     'ERR_SERVER_UNAVAILABLE',
-    'The server refused the connection before TLS.',
-    {
-      retryable: true,
-    },
+    `The server refused the connection before TLS: ${readCString(answer, 1).trim()}.`,
+    { retryable: true },
   )
 }

@@ -2,7 +2,7 @@ import { NullpoolError } from '../errors.ts'
 import type { Address } from './transport.ts'
 
 /** What is known of the user's SQL when a connection ends. */
-function outcome(mayHaveRun: boolean): string {
+export function outcome(mayHaveRun: boolean): string {
   return mayHaveRun
     ? 'Whether the statement under way took effect is not known.'
     : 'None of your SQL ran.'

@@ -14,6 +14,8 @@ const decoder = new TextDecoder()
 export const Backend = {
   authentication: 0x52, // R
   backendKeyData: 0x4b, // K
+  bindComplete: 0x32, // 2
+  closeComplete: 0x33, // 3
   commandComplete: 0x43, // C
   copyInResponse: 0x47, // G
   copyOutResponse: 0x48, // H
@@ -23,6 +25,7 @@ export const Backend = {
   noticeResponse: 0x4e, // N
   notificationResponse: 0x41, // A
   parameterStatus: 0x53, // S
+  parseComplete: 0x31, // 1
   portalSuspended: 0x73, // s
   readyForQuery: 0x5a, // Z
   rowDescription: 0x54, // T
@@ -30,6 +33,8 @@ export const Backend = {
 
 /** Type bytes of the messages that a driver sends. */
 export const Frontend = {
+  bind: 0x42, // B
+  close: 0x43, // C
   copyData: 0x64, // d
   copyDone: 0x63, // c
   copyFail: 0x66, // f

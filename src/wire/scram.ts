@@ -62,10 +62,11 @@ function readChallenge(
   const nonce = attributes.get('r') ?? ''
   const salt = fromBase64(attributes.get('s') ?? '')
   const iterations = Number(attributes.get('i'))
+  if (serverFirst.startsWith('m=')) throw malformed()
   // A nonce that does not extend ours is a replay of somebody else's exchange.
   if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length) throw impostor()
   if (!salt?.length || !Number.isInteger(iterations) || iterations < 1) {
-    throw new NullpoolError('ERR_PROTOCOL', 'The server sent a malformed SCRAM challenge.')
+    throw malformed()
   }
   if (iterations > MAX_ITERATIONS) {
     throw new NullpoolError(
@@ -104,25 +105,32 @@ async function deriveKeys(
     server: await hmac(salted, encode('Server Key')),
   }
   const oldest = cache.keys().next()
-  if (cache.size >= MAX_CACHED && !oldest.done) cache.delete(oldest.value)
+  const full = cache.size >= MAX_CACHED && !cache.has(id)
+  if (full && !oldest.done) cache.delete(oldest.value)
   cache.set(id, keys)
   return keys
 }
 
+/** Code points that Unicode 3.2 did not know, beyond the first plane, or that SASLprep forbids. */
+const UNPREPARED =
+  /\p{Cc}|\p{Co}|\p{Cs}|\p{Cn}|(?![\u{10300}-\u{1044f}\u{1d000}-\u{1d7ff}\u{20000}-\u{2a6d6}\u{2f800}-\u{2fa1d}])[\u{10000}-\u{10ffff}]/u
+
 /**
  * The part of SASLprep that changes real passwords: other spaces become a space, invisible characters
- * go, the rest is NFKC. Postgres too falls back to the password as it is where SASLprep fails.
+ * go, the rest is NFKC. Like Postgres, it takes a password as it is where SASLprep would refuse it.
  *
  * @see https://www.rfc-editor.org/rfc/rfc4013
  */
 function prepare(password: string): string {
-  return password
+  if (UNPREPARED.test(password)) return password
+  const prepared = password
     .replace(/[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g, ' ')
     .replace(
       /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g,
       '',
     )
     .normalize('NFKC')
+  return prepared === '' ? password : prepared
 }
 
 async function hmac(
@@ -143,6 +151,10 @@ function equalInConstantTime(left: Uint8Array, right: Uint8Array): boolean {
   let difference = 0
   for (const [at, byte] of left.entries()) difference |= byte ^ (right[at] ?? 0)
   return difference === 0
+}
+
+function malformed(): NullpoolError {
+  return new NullpoolError('ERR_PROTOCOL', 'The server sent a malformed SCRAM challenge.')
 }
 
 function impostor(): NullpoolError {

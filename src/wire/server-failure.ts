@@ -23,23 +23,23 @@ const PASSWORD_HINT =
 
 const RULES: readonly Rule[] = [
   {
-    token: /^E(MAXCONNSESSION)$/,
+    token: /^EMAXCONNSESSION$/,
     text: /MaxClientsInSessionMode/,
     code: 'ERR_POOLER_SESSION_FULL',
     message: 'Every connection of the session-mode pooler is taken.',
     hint: 'Use the transaction-mode port 6543 in the connection string instead of 5432.',
   },
   {
-    token: /^E(MAXCONN|MAXPOOLSREACHED)$/,
-    text: /^Max client connections reached|no more connections allowed|client connections exceeded|too many (tcp connections|active clients)/i,
+    token: /^EMAX(CONN|POOLSREACHED)$/,
+    text: /Max client connections reached|no more connections allowed|client connections exceeded|too many (tcp connections|active clients|connections)|Failed to acquire permit/i,
     code: 'ERR_POOLER_FULL',
     message: 'The pooler accepts no more client connections.',
     hint: 'Close connections when a request ends, raise the client limit of the pooler (max_client_conn, compute size), or retry with a delay.',
     retryable: true,
   },
   {
-    token: /^E(CHECKOUTTIMEOUT|CHECKOUTRETRIES|CHECKOUTFAILED|POOLCHECKOUT)$/,
-    text: /unable to check out process from the pool|^query_wait_timeout$|could not get connection from the pool/i,
+    token: /^E(CHECKOUT.*|POOLCHECKOUT)$/,
+    text: /unable to check out process from the pool|^query_wait_timeout$|could not get connection from the pool|checkout failure limit/i,
     code: 'ERR_POOLER_FULL',
     message: 'The pooler had no free database connection in time; the statement did not run.',
     hint: 'Shorten transactions, or raise the pool size (40 % of max_connections beside the Data API, up to 80 % without it).',
@@ -54,48 +54,60 @@ const RULES: readonly Rule[] = [
   },
   {
     token: /^E(NOTFOUND|NOIDENTIFIER|INVALIDUSERINFO)$/,
-    text: /^Tenant or user not found|Endpoint ID is not specified|^No pool configured for database/,
+    text: /^Tenant or user not found|Endpoint ID is not specified|endpoint (cannot be found|is disabled)|^No pool configured for database/,
     code: 'ERR_TENANT_UNKNOWN',
     message: 'The pooler does not know this project or user.',
     hint: 'Copy host and user from the dashboard: the user is <role>.<project ref> and the host (aws-0, aws-1, …) cannot be guessed; a paused project is unknown too.',
   },
   {
-    token: /^E(SSLREQUIRED)$/,
-    text: /^SSL (connection )?(is )?required/i,
+    token: /^ESSLREQUIRED$/,
+    text: /SSL (connection )?(is )?required/i,
     code: 'ERR_TLS_REQUIRED',
     message: 'The server accepts TLS connections only.',
     hint: "Set tls to 'verify' and remove sslmode=disable from the connection string.",
   },
   {
-    token: /^E(ADDRNOTALLOWED|BANNED)$/,
-    text: /This IP address .* not allowed|no pg_hba\.conf entry/,
-    sqlState: /^28000$/,
-    code: 'ERR_ACCESS_DENIED',
-    message: 'The server does not let this user connect from here.',
-    hint: 'Check the network restrictions of the project, or pg_hba.conf.',
+    token: /^ESSLHANDSHAKE$/,
+    code: 'ERR_TLS_FAILED',
+    message: 'The pooler gave up the TLS handshake.',
+    hint: 'Check that host and port are those of the pooler, then retry.',
+    retryable: true,
   },
   {
-    token: /^E(AUTHQUERY|AUTHSECRETS)$/,
-    code: 'ERR_AUTH_PASSWORD',
-    message: 'The pooler could not check the password.',
-    hint: PASSWORD_HINT,
+    token:
+      /^E(AUTHSECRETS|AUTHTIMEOUT|POOLTERMINATING|DBHANDLEREXITED|SUBSCRIBERETRIES|WORKERNOTFOUND)$/,
+    text: /server login has been failing|shutting down|client_login_timeout|terminating connection|^Failed to connect to database|Couldn't connect to compute node|temporarily unavailable|Pool down|database system is|failed to (get|connect to) remote server|auth(entication query|_query (secret check|connection)) (failed|timed out)|reconnect with fresh credentials/i,
+    sqlState: /^57P0[1-5]$/,
+    code: 'ERR_SERVER_UNAVAILABLE',
+    message: 'The database is down, starting or going away.',
+    hint: 'Retry with a delay; if it stays, check that the project is not paused and the database runs.',
+    retryable: true,
   },
   {
-    text: /password authentication failed|SASL authentication failed|^no such user|^auth failed|Authentication credentials are invalid/i,
+    token: /^EAUTHQUERY$/,
+    text: /password authentication failed|SASL authentication failed|^no such user|^auth failed/i,
     sqlState: /^28P01$/,
     code: 'ERR_AUTH_PASSWORD',
     message: 'The server refused user or password.',
     hint: PASSWORD_HINT,
   },
   {
-    text: /^no such database|^database ".*" (does not exist|is disabled)|^route for /,
+    token: /^E(ADDRNOTALLOWED|BANNED)$/,
+    text: /This IP address .* not allowed/,
+    sqlState: /^28000$/,
+    code: 'ERR_ACCESS_DENIED',
+    message: 'The server does not let this user connect from here.',
+    hint: 'Check the network restrictions of the project, or pg_hba.conf.',
+  },
+  {
+    text: /^no such database|^database ".*" (does not exist|is disabled)/,
     sqlState: /^3D000$/,
     code: 'ERR_DATABASE_UNKNOWN',
     message: 'The server has no such database.',
     hint: 'Check the path of the connection string, the part behind host and port; on Supabase it is /postgres.',
   },
   {
-    text: /remaining connection slots|too many clients|Too many connections/i,
+    text: /remaining connection slots|too many clients/i,
     sqlState: /^53300$/,
     code: 'ERR_POOLER_FULL',
     message: 'The database accepts no more connections.',
@@ -103,12 +115,23 @@ const RULES: readonly Rule[] = [
     retryable: true,
   },
   {
-    token: /^E(POOLTERMINATING|DBHANDLEREXITED|SUBSCRIBERETRIES|WORKERNOTFOUND|AUTHTIMEOUT)$/,
-    text: /server login has been failing|shutting down|client_login_timeout|terminating connection|^Failed to connect to database|Couldn't connect to compute node|temporarily unavailable|AllServersDown|Pool down/i,
-    sqlState: /^57P0[1-5]$/,
-    code: 'ERR_SERVER_UNAVAILABLE',
-    message: 'The database is down, starting or going away.',
-    hint: 'Retry with a delay; if it stays, check that the project is not paused and the database runs.',
+    token: /^E(PREPARED|MAXPREPARED|PSSIMPLEQUERY)/,
+    text: /^prepared statement (did not exist|name is already in use)/,
+    code: 'ERR_PREPARED_STATEMENT',
+    message: 'The pooler keeps no prepared statements.',
+    hint: 'Leave out PREPARE and EXECUTE, and the names of statements (prepare: false).',
+  },
+  {
+    text: /^(query_timeout|pool statement timeout)$/,
+    code: 'ERR_QUERY_TIMEOUT',
+    message: 'The pooler gave the statement up.',
+    hint: 'Make the statement faster, or raise query_timeout of the pooler.',
+  },
+  {
+    text: /^(client_idle_timeout|server conn crashed\?)$/,
+    code: 'ERR_CONNECTION_LOST',
+    message: 'The pooler closed the connection.',
+    hint: 'Send the request again; if it stays, look at client_idle_timeout and the log of the pooler.',
     retryable: true,
   },
 ]
@@ -140,14 +163,13 @@ export function endsConnection(fields: ErrorFields): boolean {
 
 function fits(rule: Rule, fields: ErrorFields): boolean {
   const token = tokenOf(fields)
-  if (token !== undefined) return rule.token?.test(token) ?? false
-  return (
-    (rule.text?.test(fields.message) ?? false) || (rule.sqlState?.test(fields.sqlState) ?? false)
-  )
+  if (token !== undefined && rule.token?.test(token)) return true
+  if (rule.text?.test(fields.message)) return true
+  return token === undefined && (rule.sqlState?.test(fields.sqlState) ?? false)
 }
 
 /** Supavisor's `(ECODE) text`, with SQLSTATE XX000 or 08…; a user's own `raise` has other states. */
 function tokenOf(fields: ErrorFields): string | undefined {
-  if (!/^(XX000|08)/.test(fields.sqlState)) return undefined
+  if (!/^(XX000|08...|26000|42P05)$/.test(fields.sqlState)) return undefined
   return /^\((E[A-Z]+)\)/.exec(fields.message)?.[1]
 }

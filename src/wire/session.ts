@@ -122,7 +122,7 @@ export class Session {
   /** Stops reading, so that the server's send buffer fills. */
   pause(): void {
     this.#reading.close()
-    this.#deadline.stop()
+    if (this.#ready) this.#deadline.stop()
   }
 
   /** Reads on. */

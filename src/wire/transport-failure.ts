@@ -1,9 +1,10 @@
 import { NullpoolError, type NullpoolErrorCode } from '../errors.ts'
+import { outcome } from './loss.ts'
 import type { Address, TransportFailureReason } from './transport.ts'
 
 interface Wording {
   code: NullpoolErrorCode
-  say: (at: string) => string
+  say: (at: string, mayHaveRun: boolean) => string
   hint?: string
   retryable?: boolean
 }
@@ -29,7 +30,9 @@ const WORDINGS: Record<TransportFailureReason, Wording> = {
   },
   lost: {
     code: 'ERR_CONNECTION_LOST',
-    say: (at) => `The connection to ${at} was closed by the other side.`,
+    say: (at, mayHaveRun) =>
+      `The connection to ${at} was closed by the other side. ${outcome(mayHaveRun)}`,
+    retryable: true,
   },
   'tls-untrusted': {
     code: 'ERR_TLS_UNTRUSTED',
@@ -60,18 +63,22 @@ export function transportFailure(
   if (NullpoolError.is(error)) return error
   const reason = reasonOf(error)
   const wording = WORDINGS[reason]
-  return new NullpoolError(wording.code, wording.say(`${address.host}:${address.port}`), {
-    cause: error,
-    hint: hintOf(error) ?? wording.hint,
-    retryable: (wording.retryable ?? false) && !mayHaveRun,
-  })
+  return new NullpoolError(
+    wording.code,
+    wording.say(`${address.host}:${address.port}`, mayHaveRun),
+    {
+      cause: error,
+      hint: hintOf(error) ?? wording.hint,
+      retryable: (wording.retryable ?? false) && !mayHaveRun,
+    },
+  )
 }
 
 /** By name and not by class: a transport may come from another copy of this package. */
 function reasonOf(error: unknown): TransportFailureReason {
   if (!(error instanceof Error) || error.name !== 'TransportError') return 'lost'
   const reason = 'reason' in error ? error.reason : undefined
-  return typeof reason === 'string' && reason in WORDINGS
+  return typeof reason === 'string' && Object.hasOwn(WORDINGS, reason)
     ? (reason as TransportFailureReason)
     : 'lost'
 }

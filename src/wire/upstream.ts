@@ -2,10 +2,12 @@ import type { NullpoolError } from '../errors.ts'
 import { requestCancel } from './cancel.ts'
 import { Deadline, settledWithin } from './deadline.ts'
 import { Dial } from './dial.ts'
-import { Flight } from './flight.ts'
+import { Flight, type FlightReceiver } from './flight.ts'
 import { repeatedFailure, transactionIdle } from './loss.ts'
 import { concat, copyFailMessage, queryMessage, readyForQuery, syncMessage } from './messages.ts'
 import { Session, type SessionOptions } from './session.ts'
+
+const NOTHING = new Uint8Array()
 
 /** A front as its upstream sees it. */
 export interface UpstreamUser {
@@ -43,6 +45,8 @@ export class Upstream {
   #session: Session | undefined
   #closing: Promise<void> | undefined
   #failure: (() => NullpoolError) | undefined
+  /** Whose flight was sent last: the transaction that is open is that receiver's. */
+  #owner: FlightReceiver | undefined
   #transaction = new Deadline()
   #onIdle: (() => void) | undefined
 
@@ -98,7 +102,9 @@ export class Upstream {
 
   /** Sends what has been added to a flight since. */
   proceed(flight: Flight): void {
-    if (flight === this.#active) this.#session?.send(flight)
+    if (flight !== this.#active) return
+    if (flight.localAnswer) queueMicrotask(() => this.#answerLocally(flight))
+    else this.#session?.send(flight)
   }
 
   /** Stops reading answers. */
@@ -187,23 +193,38 @@ export class Upstream {
   }
 
   #pump(): void {
-    const flight = this.#queue[0]
+    const flight = this.#next()
     if (!flight || this.#active || this.#closing !== undefined || this.#failure) return
-    if (flight.localAnswer) return this.#answerLocally(flight, flight.localAnswer)
-    if (!this.#session) return this.open()
-    this.#queue.shift()
+    if (!flight.localAnswer && !this.#session) return this.open()
+    this.#queue.splice(this.#queue.indexOf(flight), 1)
     this.#active = flight
     this.#transaction.stop()
+    // Local answers too come later than the write that they answer.
+    if (flight.localAnswer) return queueMicrotask(() => this.#answerLocally(flight))
+    this.#owner = flight.receiver
     this.#options.meter.queries += flight.queries
-    this.#session.run(flight)
+    this.#session?.run(flight)
   }
 
-  #answerLocally(flight: Flight, answer: Uint8Array): void {
-    this.#queue.shift()
+  /** The next in line; inside of a transaction, the next of whoever is in it. */
+  #next(): Flight | undefined {
+    if (!this.#session || this.#session.status === 'I') return this.#queue[0]
+    return this.#queue.find(({ receiver }) => receiver === this.#owner)
+  }
+
+  /** Says the error where the server would, and ReadyForQuery once the Sync is there. */
+  #answerLocally(flight: Flight): void {
+    if (this.#active !== flight) return
     const status = this.#session?.status ?? 'I'
+    const answer = flight.localAnswer ?? NOTHING
+    flight.taken()
+    flight.localAnswer = NOTHING
+    if (!flight.complete) return flight.receiver.receive(answer)
     flight.receiver.receive(concat([answer, readyForQuery(status)]))
     flight.receiver.finished(flight, status)
+    this.#active = undefined
     this.#pump()
+    if (!this.busy) this.#events.idle()
   }
 
   #idle(): void {

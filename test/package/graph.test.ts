@@ -8,7 +8,8 @@ async function reachedFrom(entry: string): Promise<Set<string>> {
   const queue = [new URL(entry, root).href]
   const seen = new Set(queue)
   for (let file = queue.shift(); file; file = queue.shift()) {
-    const text = await readFile(new URL(file), 'utf8')
+    const source = await readFile(new URL(file), 'utf8')
+    const text = source.replace(/\/\*[\s\S]*?\*\//g, '')
     for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
       if (!specifier.startsWith('.')) reached.add(specifier)
       const next = new URL(specifier, file).href
