@@ -41,9 +41,9 @@ export class ConnectionTarget {
   readonly provider: ConnectionProvider
   readonly mode: ConnectionMode
   /** The project of Supabase, where user, host or options name it. */
-  readonly projectRef?: string
-  readonly applicationName?: string
-  readonly sslMode?: string
+  declare readonly projectRef?: string
+  declare readonly applicationName?: string
+  declare readonly sslMode?: string
   /** Parameters that are not sent: servers and poolers refuse what they do not know. */
   readonly ignored: readonly string[]
   readonly #password: string

@@ -71,7 +71,7 @@ export class NullpoolError extends Error {
   /** True only where it is certain that none of your SQL ran, so that running it again is safe. */
   readonly retryable: boolean
   /** What to change, naming the option. */
-  readonly hint?: string
+  declare readonly hint?: string
 
   /** Takes a code of the closed list and a message that names what failed. */
   constructor(code: NullpoolErrorCode, message: string, options: NullpoolErrorOptions = {}) {

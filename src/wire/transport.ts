@@ -24,7 +24,7 @@ export class TransportError extends Error {
   /** Why, independent of the runtime. */
   readonly reason: TransportFailureReason
   /** What to do about it on this runtime, where the transport knows. */
-  readonly hint?: string
+  declare readonly hint?: string
 
   /** Pass the runtime's own error as `options.cause`. */
   constructor(

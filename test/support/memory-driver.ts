@@ -4,6 +4,7 @@ import type { NullpoolError } from '../../src/errors.ts'
 import { Front, type FrontListener } from '../../src/wire/front.ts'
 import { Meter } from '../../src/wire/meter.ts'
 import type { SessionOptions } from '../../src/wire/session.ts'
+import type { TlsOptions } from '../../src/wire/transport.ts'
 import { Upstream, type UpstreamEvents } from '../../src/wire/upstream.ts'
 import { type MemoryPeer, MemoryServer } from './memory-server.ts'
 import { authenticationOk, greeting } from './server-messages.ts'
@@ -104,12 +105,15 @@ export interface MemoryWire {
 
 export const PASSWORD = 'correct horse battery staple'
 
-export function memoryWire(overrides: Partial<SessionOptions> = {}): MemoryWire {
+export function memoryWire({
+  tls,
+  ...overrides
+}: Partial<SessionOptions> & { tls?: TlsOptions } = {}): MemoryWire {
   const server = new MemoryServer()
   const meter = new Meter()
   const events: string[] = []
   const options: SessionOptions = {
-    route: { transport: server, address: { host: 'db.test', port: 6543 }, tls: undefined },
+    route: { transport: server, address: { host: 'db.test', port: 6543 }, tls },
     credentials: {
       user: 'alice',
       database: 'shop',

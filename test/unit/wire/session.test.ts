@@ -70,18 +70,10 @@ describe('Session while it logs in', () => {
   })
 
   it('Session asks for TLS in a write of its own and logs in through it', async () => {
-    const wire = memoryWire({
-      route: {
-        transport: memoryWire().server,
-        address: { host: 'db.test', port: 6543 },
-        tls: undefined,
-      },
-    })
-    expect(wire.upstream.connected).toBe(false)
-    const secured = securedWire()
-    const driver = await secured.driver()
+    const wire = memoryWire({ tls: { serverName: 'db.example' } })
+    const driver = await wire.driver()
     driver.write(client.query('select 1'))
-    const peer = await secured.server.accept()
+    const peer = await wire.server.accept()
     expect(peer.options.willStartTls).toBe(true)
     await peer.expect('SSLRequest')
     expect(peer.unread).toBe('')
@@ -94,11 +86,11 @@ describe('Session while it logs in', () => {
     peer.send(server.result('1'))
     await driver.until('ZI')
     // TCP, the question for TLS, TLS, start-up, query.
-    expect(secured.meter.roundTrips).toBe(5)
+    expect(wire.meter.roundTrips).toBe(5)
   })
 
   it('Session sends nothing in clear to a server without TLS', async () => {
-    const wire = securedWire()
+    const wire = memoryWire({ tls: {} })
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
     const peer = await wire.server.accept()
@@ -110,7 +102,7 @@ describe('Session while it logs in', () => {
   })
 
   it('Session passes the transport’s verdict on a certificate on', async () => {
-    const wire = securedWire()
+    const wire = memoryWire({ tls: {} })
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
     const peer = await wire.server.accept()
@@ -145,16 +137,6 @@ describe('Session while it logs in', () => {
   })
 })
 
-function securedWire() {
-  const wire = memoryWire()
-  const route = {
-    transport: wire.server,
-    address: { host: 'db.test', port: 6543 },
-    tls: { serverName: 'db.example' },
-  }
-  return { ...memoryWire({ route, meter: wire.meter }), server: wire.server, meter: wire.meter }
-}
-
 describe('Session that is kept waiting for its login', () => {
   const LIMIT = 1_000
 
@@ -184,7 +166,7 @@ describe('Session that is kept waiting for its login', () => {
     ['the answer to the request for TLS', ''],
     ['the TLS handshake', 'S'],
   ])('Session gives up in time and says that it waited for %s', async (phase, answer) => {
-    const wire = securedWire()
+    const wire = memoryWire({ tls: {} })
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
     const peer = await wire.server.accept()
