@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { LOOPBACK } from './free-port.ts'
-import type { PgBouncerOptions } from './pgbouncer-server.ts'
+import type { PgBouncerOptions } from './pgbouncer-options.ts'
 import type { ServerFolder } from './server-folder.ts'
 
 /** Who may use the admin console. */

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { runProgram } from './child-process.ts'
+import type { PostgresServerOptions } from './postgres-options.ts'
 import type { PostgresPrograms } from './postgres-programs.ts'
-import type { PostgresServerOptions } from './postgres-server.ts'
 import { giveTo, isReachable, type ServerFolder } from './server-folder.ts'
 
 /** The database files of a Postgres and the key to them. */
