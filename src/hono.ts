@@ -62,8 +62,8 @@ export function nullpool(
       throw error
     }
     if (c.error) return void scope.close()
-    if (c.req.raw.method === 'HEAD') return finishHead(c, scope)
     const response = c.res
+    if (c.req.raw.method === 'HEAD') return finishHead(response, scope, origin(response))
     const followed = finishResponse(scope, response, origin(response))
     if (followed === response) return
     // Hono merges the headers of a response that is replaced; these are the same headers.
@@ -89,9 +89,10 @@ function waitUntilOf(c: Context): ScopeContext['waitUntil'] {
 }
 
 /** Hono sends no body of a HEAD request and leaves the stream alone: nobody would end it. */
-function finishHead(c: Context, scope: RequestScope): void {
-  c.res.body?.cancel().catch(() => undefined)
-  scope.finish()
+function finishHead(response: Response, scope: RequestScope, origin: BodyOrigin): void {
+  if (origin === 'value') return scope.finish()
+  response.body?.cancel().catch(() => undefined)
+  void scope.abort()
 }
 
 /** The methods of a context that make a response from a value or a stream. */

@@ -61,6 +61,9 @@ const current = runtime.createContext<RequestScope>()
 /** How long a response of unknown making may go on querying after its last statement. */
 const LATE_USE_MS = 30_000
 
+/** What is nearly done when the client leaves costs less to finish than to cancel. */
+const CANCEL_AFTER_MS = 100
+
 /** How long such a response keeps an idle connection, once it has needed a second one. */
 const LINGER_MS = 1_000
 
@@ -133,20 +136,19 @@ export class RequestScope implements Scope {
 
   /** The client has gone: what runs is cancelled, then everything is closed. */
   abort(): Promise<void> {
-    if (this.#stage === 'over') return this.close()
-    void this.#upstream?.cancel(this.#settings.closeTimeoutMs)
-    return this.#end(aborted)
+    return this.#end(aborted, CANCEL_AFTER_MS)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  #end(failure: () => NullpoolError): Promise<void> {
+  #end(failure: () => NullpoolError, cancelAfterMs?: number): Promise<void> {
     this.#stage = 'over'
     this.#context.signal?.removeEventListener('abort', this.#onAbort)
     this.#closing ??=
-      this.#upstream?.close(failure, this.#settings.closeTimeoutMs) ?? Promise.resolve()
+      this.#upstream?.close(failure, this.#settings.closeTimeoutMs, cancelAfterMs) ??
+      Promise.resolve()
     return this.#closing
   }
 
@@ -199,6 +201,7 @@ export class RequestScope implements Scope {
         opening: () => this.#opening(),
         opened: (durationMs) =>
           this.#settings.emit({ type: 'connect', ...route.address, durationMs }),
+        background: (work) => this.#waitUntil(work),
         closed: (error) => this.#disconnected(error),
         idle: () => this.#settle(),
         answered: ({ queries, startedAt }) => {

@@ -124,7 +124,7 @@ export class Front implements FlightReceiver, UpstreamUser {
       this.#later(() => this.#listener.data(localGreeting(NO_KEY)))
     } else {
       this.#ended = true
-      void this.#upstream.cancel(this.#closeTimeoutMs).then(() => this.#listener.closed())
+      void this.#upstream.cancel().then(() => this.#listener.closed())
     }
   }
 

@@ -23,6 +23,8 @@ export interface UpstreamEvents {
   opened(durationMs: number): void
   /** A connection is closed, on purpose or not. */
   closed(error: NullpoolError | undefined): void
+  /** Something goes on beside the connection, which the platform has to wait for. */
+  background(work: Promise<void>): void
   /** Nothing is under way and nothing waits. */
   idle(): void
   /** A flight has been answered. */
@@ -118,9 +120,15 @@ export class Upstream {
   }
 
   /** Asks the server to stop the statement that it is at, if it is at one. Never rejects. */
-  async cancel(timeoutMs: number): Promise<void> {
-    const { key } = this.#session ?? {}
-    if (key && this.#active?.awaitsServer) await requestCancel(this.#options.route, key, timeoutMs)
+  async cancel(): Promise<void> {
+    if (this.#session && this.#active?.awaitsServer) await this.#requestCancel(this.#session)
+  }
+
+  async #requestCancel({ key }: Session): Promise<void> {
+    if (!key) return
+    const requested = requestCancel(this.#options.route, key)
+    this.#events.background(requested)
+    await requested
   }
 
   /** Closes an idle connection; the next flight opens another. Never rejects. */
@@ -133,14 +141,24 @@ export class Upstream {
   /**
    * Ends for good: waiting flights fail, the one under way is brought to its end, an open transaction
    * is rolled back, the server is told. Never rejects and takes `timeoutMs` at the most.
+   *
+   * @param cancelAfterMs - How long the statement under way may run on before it is cancelled.
    */
-  close(failure: () => NullpoolError, timeoutMs: number): Promise<void> {
+  close(
+    failure: () => NullpoolError,
+    timeoutMs: number,
+    cancelAfterMs: number = timeoutMs / 2,
+  ): Promise<void> {
     const session = this.#session
     const abandoned = this.#active
     this.#stop(failure)
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
-    return this.#close(session, timeoutMs, abandoned)
+    const closing = this.#close(session, timeoutMs, abandoned)
+    void settledWithin(closing, cancelAfterMs).then((ended) => {
+      if (!ended) void this.#requestCancel(session)
+    })
+    return closing
   }
 
   #close(session: Session, timeoutMs: number, abandoned?: Flight): Promise<void> {
@@ -159,10 +177,8 @@ export class Upstream {
     if (abandoned) {
       abandoned.detach()
       const idle = this.#nextIdle()
-      if (!abandoned.awaitsServer) {
-        abandoned.add(abandoned.complete ? copyFailMessage('closed') : syncMessage())
-        session.send(abandoned)
-      }
+      for (const message of endingOf(abandoned)) abandoned.add(message)
+      session.send(abandoned)
       await idle
     }
     if (session.status !== 'I' && !session.ended) {
@@ -270,6 +286,14 @@ export class Upstream {
     this.#queue = []
     for (const user of this.#users) user.fail(this.#failure)
   }
+}
+
+/** What brings a flight to its ReadyForQuery that its driver has left. */
+function endingOf(flight: Flight): Uint8Array[] {
+  if (!flight.complete) return [syncMessage()]
+  if (flight.awaitsServer) return []
+  const fail = copyFailMessage('The request is over.')
+  return flight.wantsSecondSync ? [fail, syncMessage()] : [fail]
 }
 
 /** The error itself first; then errors of the same kind for statements that were never sent. */

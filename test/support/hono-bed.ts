@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { NullpoolError } from 'nullpool'
 import { type NullpoolOptions, type NullpoolVariables, nullpool } from 'nullpool/hono'
 import { afterAll, beforeAll, beforeEach, expect, inject } from 'vitest'
-import { type CountingProxy, startCountingProxy } from './counting-proxy.ts'
+import { type CountingProxy, type ProxyConnection, startCountingProxy } from './counting-proxy.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 export type App = Hono<{ Variables: NullpoolVariables }>
@@ -17,7 +17,7 @@ export interface HonoBed {
   app(options?: NullpoolOptions): App
   /** A request with an execution context, as Workers make it. */
   get(app: App, path?: string, init?: RequestInit): Response | Promise<Response>
-  /** Everything that was opened is closed, and nothing is left in a transaction. */
+  /** Everything that was opened is closed with a goodbye, and nothing is left in a transaction. */
   expectClosed(connections: number): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export function honoBed(): HonoBed {
     const { pgbouncer } = inject('servers')
     if (!pgbouncer) throw new Error('PgBouncer is not installed')
     database = await createTestDatabase()
-    proxy = await startCountingProxy({ target: pgbouncer })
+    proxy = await startCountingProxy({ target: pgbouncer, record: true })
   })
   afterAll(async () => {
     await proxy.stop()
@@ -68,8 +68,21 @@ export function honoBed(): HonoBed {
     async expectClosed(connections) {
       await Promise.all(background)
       expect(proxy.connections).toHaveLength(connections)
+      await proxy.until(() => proxy.connections.every(({ open }) => !open))
+      expect(proxy.connections.map(lastWord)).toEqual(proxy.connections.map(() => 'goodbye'))
       await expect.poll(() => database.pooledClients()).toBe(0)
       expect(await database.idleInTransaction()).toBe(0)
     },
   }
+}
+
+const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4])
+
+/** A session ends with Terminate; a request to cancel is sixteen bytes and nothing else. */
+function lastWord({ transcript }: ProxyConnection): string {
+  const sent = Buffer.concat(
+    transcript.filter(({ direction }) => direction === 'up').map(({ bytes }) => bytes),
+  )
+  if (sent.length === 16 && sent.readUInt32BE(4) === 80_877_102) return 'goodbye'
+  return sent.subarray(-5).equals(TERMINATE) ? 'goodbye' : 'no goodbye'
 }

@@ -7,7 +7,7 @@ import * as server from './server-messages.ts'
 import type { Frame } from './wire-messages.ts'
 
 /**
- * Understands `begin`, `commit`, `rollback`, `rows N`, `fail`, `copy in`, `copy out N` and `insert …`.
+ * Understands `begin`, `commit`, `rollback`, `rows N`, `fail`, `copy in`, `copy out N`, `insert …`, and never answers `hang`.
  */
 export class MemoryBackend {
   status: 'I' | 'T' | 'E' = 'I'
@@ -48,6 +48,7 @@ export class MemoryBackend {
     if (this.#copying) return this.#copy(tag, this.#copying)
     if (tag === 'S') return this.#sync()
     if (this.#skipping) return []
+    if (tag === 'Q' && payload.toString() === 'hang\0') return []
     if (tag === 'Q') return [...this.#simple(strings(payload)[0] ?? ''), ...this.#readyUnlessCopy()]
     if (tag === 'P') {
       this.#text = strings(payload)[1] ?? ''

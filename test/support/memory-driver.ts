@@ -145,6 +145,7 @@ export function memoryWire({
 function record(events: string[]): UpstreamEvents {
   return {
     opening: () => void events.push('opening'),
+    background: () => undefined,
     opened: () => void events.push('opened'),
     closed: (error) => void events.push(error ? `closed ${error.code}` : 'closed'),
     idle: () => void events.push('idle'),

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { bundleWorker } from './worker-bundle.ts'
 
@@ -5,6 +6,8 @@ import { bundleWorker } from './worker-bundle.ts'
 export interface RunningWorker extends AsyncDisposable {
   /** A URL of the Worker. */
   at(path: string): URL
+  /** Asks for a path and returns how to leave before the answer: by a reset, which workerd notices. */
+  ask(path: string): { leave(): void }
 }
 
 /** Bundles a Worker as Wrangler does and runs it with these bindings. */
@@ -19,11 +22,20 @@ export async function runWorker(
       compatibilityDate: '2026-08-04',
       compatibilityFlags: ['enable_request_signal'],
       bindings,
+      // Straight to the Worker: Miniflare's own entry does not pass a client's leaving on.
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     }),
   )
-  const origin = await miniflare.ready
+  await miniflare.ready
+  const origin = await miniflare.unsafeGetDirectURL()
   return {
     at: (path) => new URL(path, origin),
+    ask(path) {
+      const socket = connect(Number(origin.port), origin.hostname)
+      socket.on('error', () => {})
+      socket.write(`GET ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n\r\n`)
+      return { leave: () => void socket.resetAndDestroy() }
+    },
     [Symbol.asyncDispose]: () => miniflare.dispose(),
   }
 }

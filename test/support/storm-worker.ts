@@ -3,10 +3,15 @@ import { stream } from 'hono/streaming'
 import { timeout } from 'hono/timeout'
 import { type NullpoolVariables, nullpool } from 'nullpool/hono'
 
+declare const WebSocketPair: new () => { 0: AcceptedSocket; 1: AcceptedSocket }
+interface AcceptedSocket extends WebSocket {
+  accept(): void
+}
+
 /** Routes of every kind, each of which answers with the number that it was asked for. */
 const app = new Hono<{ Variables: NullpoolVariables }>()
 
-app.use('/impatient/*', timeout(30))
+app.use('/impatient/*', timeout(100))
 app.use(nullpool())
 
 app.get('/none/:n', (c) =>
@@ -87,12 +92,32 @@ app.get('/slow/:n', async (c) => {
   return c.json({ n: row?.n, connects: c.var.db.metrics.connects })
 })
 
+app.get('/sleep/:n', async (c) => {
+  await c.var.sql`select pg_sleep(${Number(c.req.param('n'))})`
+  return c.text('awake')
+})
+
 app.get('/impatient/:n', async (c) => {
   await c.var.sql.begin(async (tx) => {
     await tx`select ${c.req.param('n')}::int`
-    await tx`select pg_sleep(0.2)`
+    await tx`select pg_sleep(0.3)`
   })
   return c.text('too late')
+})
+
+app.get('/socket/:n', async (c) => {
+  const { sql } = c.var
+  const [row] = await sql`select ${Number(c.req.param('n'))}::int as n`
+  const { 0: client, 1: server } = new WebSocketPair()
+  server.accept()
+  server.addEventListener('message', () => {
+    // The request that owned the connection is over: this must be told, and not hang.
+    Promise.resolve()
+      .then(() => sql`select 1`)
+      .catch((error: { code: string }) => server.send(error.code))
+  })
+  server.send(String(row?.n))
+  return new Response(null, { status: 101, webSocket: client } as ResponseInit)
 })
 
 /** Clients that leave make streams fail; nobody has to read that. */

@@ -19,7 +19,7 @@ function routeTo(transport: MemoryServer, tls?: Route['tls']): Route {
 /** Asks for a cancellation; the result tells when that is over. */
 function ask(route: Route): { done: boolean } {
   const asking = { done: false }
-  void requestCancel(route, KEY, 100).then(() => {
+  void requestCancel(route, KEY).then(() => {
     asking.done = true
   })
   return asking

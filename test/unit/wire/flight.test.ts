@@ -76,14 +76,8 @@ describe('Flight', () => {
     expect(first).toHaveBeenCalledTimes(1)
   })
 
-  it('Flight tells its receiver until it is detached', () => {
-    const receiver = { ...NOBODY }
-    const flight = new Flight(receiver)
-    expect(flight.receiver).toBe(receiver)
-    flight.detach()
-    expect(flight.receiver).not.toBe(receiver)
-    flight.receiver.receive(new Uint8Array(1))
-    flight.receiver.finished(flight, 'I')
+  it('Flight knows its receiver', () => {
+    expect(flightOf(client.sync).flight.receiver).toBe(NOBODY)
   })
 
   it('Flight of the wire’s own is ready to be sent and tells nobody', () => {

@@ -167,6 +167,32 @@ describe('Front with a COPY from the driver', () => {
     expect(driver.unread).toEqual(['ZI'])
   })
 
+  it('Front hands on the rows of a COPY that went ahead at a Flush', async () => {
+    const { driver, backend } = await served()
+    driver.write(client.extended('copy in'), client.flush)
+    await driver.until('G')
+    driver.write(copyData('1\n'), copyDone)
+    await rest()
+    expect(driver.unread).toEqual(['C'])
+    driver.write(client.sync)
+    await rest()
+    expect(driver.unread).toEqual(['C', 'ZI'])
+    expect(backend.statements).toEqual(['copy in'])
+  })
+
+  it('Front keeps rows that come too late from the flight behind the COPY that failed', async () => {
+    const { driver, peer } = await served()
+    driver.write(client.query('copy in'), client.query('hang'))
+    await driver.until('G')
+    driver.write(copyFail)
+    await driver.until('Z')
+    await rest()
+    const before = peer.writes.length
+    driver.write(copyData('late\n'), copyDone)
+    await rest()
+    expect(peer.writes.slice(before)).toEqual([])
+  })
+
   it('Front calls back when the rows were taken by the runtime, and not before', async () => {
     const { driver, peer } = await served()
     driver.write(client.query('copy in'))
