@@ -53,7 +53,7 @@ function findHyperdrive(bindings: Record<string, unknown>[]): ConnectionSource |
     for (const name of names) {
       const binding = place[name]
       const text = isRecord(binding) ? binding.connectionString : undefined
-      if (typeof text === 'string') return { text, name }
+      if (typeof text === 'string' && text !== '') return { text, name }
     }
   }
   return undefined

@@ -82,6 +82,11 @@ const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean
 
 /** Checks the options and fills in the defaults; the only place that knows them. */
 export function resolveOptions(options: DatabaseOptions): Settings {
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    throw new NullpoolError('ERR_OPTIONS', 'The options are an object.', {
+      hint: "Pass a connection string as { url: '…' }.",
+    })
+  }
   for (const [name, value] of Object.entries(options)) checkOption(name, value)
   const { onEvent } = options
   return {
@@ -99,7 +104,7 @@ export function resolveOptions(options: DatabaseOptions): Settings {
 }
 
 function checkOption(name: string, value: unknown): void {
-  if (!(name in OPTIONS)) {
+  if (!Object.hasOwn(OPTIONS, name)) {
     throw new NullpoolError('ERR_OPTIONS', `There is no option ${name}.`, {
       hint: `The options are ${Object.keys(OPTIONS).join(', ')}.`,
     })
@@ -110,11 +115,10 @@ function checkOption(name: string, value: unknown): void {
 }
 
 function emitQuietly(onEvent: (event: NullpoolEvent) => void, event: NullpoolEvent): void {
+  // A broken listener must not break a request, whether it throws or rejects.
   try {
-    onEvent(event)
-  } catch {
-    // A broken listener must not break a request.
-  }
+    Promise.resolve(onEvent(event)).catch(() => undefined)
+  } catch {}
 }
 
 function isText(value: unknown): boolean {
@@ -144,7 +148,7 @@ function hasMethod(name: string): (value: unknown) => boolean {
 
 function isTls(value: unknown): boolean {
   if (value === 'verify' || value === 'disable') return true
-  if (typeof value !== 'object' || value === null) return false
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return Object.entries(value).every(
     ([name, part]) =>
       (name === 'ca' || name === 'serverName') && (part === undefined || isText(part)),

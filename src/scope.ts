@@ -241,7 +241,7 @@ export class RequestScope implements Scope {
     setTimeout(
       () => {
         if (!this.#resting()) return
-        if (this.#stage === 'draining') void this.close()
+        if (this.#stage === 'draining' || this.#upstream?.inTransaction) void this.close()
         else void this.#upstream?.release(this.#settings.closeTimeoutMs)
       },
       cameBack ? LINGER_MS : 0,

@@ -69,9 +69,13 @@ function serializeArray(
   return `{${elements.join(type === BOX_ARRAY ? ';' : ',')}}`
 }
 
-/** postgres.js's `sql.typed(…)`, of which the value counts here. */
+/** postgres.js's `sql.typed(…)`, of which the value counts here; a plain object is JSON. */
 function isParameter(value: unknown): value is { type: number; value: unknown } {
-  return typeof value === 'object' && value !== null && 'type' in value && 'value' in value
+  if (typeof value !== 'object' || value === null || !('type' in value && 'value' in value)) {
+    return false
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype !== Object.prototype && prototype !== null
 }
 
 function quote(text: string): string {

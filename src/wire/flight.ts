@@ -1,5 +1,12 @@
 import type { NullpoolError } from '../errors.ts'
-import { Backend, concat, Frontend, type TransactionStatus } from './messages.ts'
+import {
+  Backend,
+  concat,
+  copyFailMessage,
+  Frontend,
+  syncMessage,
+  type TransactionStatus,
+} from './messages.ts'
 
 /** Where the answers to a flight go. */
 export interface FlightReceiver {
@@ -44,7 +51,9 @@ export class Flight {
   complete = false
   /** Whether the server owes an answer; otherwise the driver is to go on. */
   awaitsServer = false
-  /** Whether it is a COPY by the extended protocol: the server ignores the Sync before the rows. */
+  /** Whether the server waits for the rows of a COPY. */
+  copying = false
+  /** Whether it is a COPY by the extended protocol: the server ignores a Sync before the last row. */
   wantsSecondSync = false
   /** Whether a byte of it has left. */
   sent = false
@@ -70,9 +79,21 @@ export class Flight {
     return this.#receiver
   }
 
-  /** Lets the flight end without its receiver. */
-  detach(): void {
-    this.#receiver = NOBODY
+  /** Brings the flight to its ReadyForQuery without its receiver; calls `send` when there is need to. */
+  abandon(send: () => void): void {
+    const end = (): void => {
+      for (const message of this.#ending()) this.add(message)
+      send()
+    }
+    // A COPY may begin only after its driver has left.
+    this.#receiver = { ...NOBODY, receive: end }
+    end()
+  }
+
+  #ending(): Uint8Array[] {
+    const fail = this.copying ? [copyFailMessage('The request is over.')] : []
+    const wantsSync = !this.complete || this.wantsSecondSync
+    return wantsSync ? [...fail, syncMessage()] : fail
   }
 
   /** Adds a driver's message. True when there is something to send now. */
@@ -80,6 +101,11 @@ export class Flight {
     const type = message[0] ?? 0
     this.#unsent.push(message)
     if (type === Frontend.copyData) return true
+    if (type === Frontend.copyDone || type === Frontend.copyFail) {
+      this.copying = false
+      this.awaitsServer = true
+      return true
+    }
     if (type === Frontend.parse || type === Frontend.query) this.queries += 1
     if (type === Frontend.sync) this.wantsSecondSync = false
     if (type === Frontend.query || type === Frontend.sync) this.complete = true
@@ -111,10 +137,14 @@ export class Flight {
   /** Notes whose turn it is after a message of the server. */
   answered(type: number): void {
     if (type === Backend.copyInResponse) {
+      this.copying = true
       this.awaitsServer = false
-      this.wantsSecondSync = this.#lastRequest !== 0
-    } else if (this.complete) return
-    else if (type === Backend.errorResponse) this.awaitsServer = false
-    else if (LAST_ANSWERS[this.#lastRequest]?.includes(type)) this.awaitsServer = false
+      this.wantsSecondSync = this.complete && this.#lastRequest !== 0
+    } else if (type === Backend.errorResponse) {
+      this.copying = false
+      if (!this.complete) this.awaitsServer = false
+    } else if (!this.complete && LAST_ANSWERS[this.#lastRequest]?.includes(type)) {
+      this.awaitsServer = false
+    }
   }
 }

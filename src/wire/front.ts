@@ -155,7 +155,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #acceptCopy(message: Uint8Array): Flight | undefined {
     // The rows of a COPY belong to the flight that is being answered; after its end they are void.
     const flight = this.#failure ? undefined : this.#flights[0]
-    if (!flight?.complete) return undefined
+    if (!flight?.copying && !flight?.wantsSecondSync) return undefined
     flight.add(message)
     this.#upstream.proceed(flight)
     return flight

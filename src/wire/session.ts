@@ -1,5 +1,6 @@
 import type { NullpoolError } from '../errors.ts'
 import { Deadline } from './deadline.ts'
+import { Delivery } from './delivery.ts'
 import { type Dial, dialWithin, type Route } from './dial.ts'
 import type { Flight } from './flight.ts'
 import { Gate } from './gate.ts'
@@ -58,8 +59,8 @@ export class Session {
   #deadline = new Deadline()
   #writes: Promise<void> = Promise.resolve()
   #reading = new Gate()
-  /** Adjacent messages of one delivery, handed on as one. */
-  #run: { buffer: ArrayBufferLike; start: number; end: number } | undefined
+  #idleWaiters: (() => void)[] = []
+  #delivery = new Delivery()
 
   private constructor(
     options: SessionOptions,
@@ -99,6 +100,16 @@ export class Session {
   /** Whether nothing more will come of it. */
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** Whether the login is complete. */
+  get ready(): boolean {
+    return this.#ready
+  }
+
+  /** Resolves when nothing is under way any more, or nothing can be. */
+  nextIdle(): Promise<void> {
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
 
   /** Sends what a flight has ready and takes its answers. */
@@ -153,6 +164,11 @@ export class Session {
     this.#ended = true
     this.#deadline.stop()
     this.#reading.open()
+    this.#wakeWaiters()
+  }
+
+  #wakeWaiters(): void {
+    for (const wake of this.#idleWaiters.splice(0)) wake()
   }
 
   /** Gives up, for the transport's error or, without one, because the server has closed. */
@@ -229,7 +245,7 @@ export class Session {
       if (this.#ready) this.#answer(message)
       else this.#greet(message)
     }
-    this.#deliver()
+    this.#handOn(this.#delivery.take())
     if (this.#ready && !this.#ended) this.#watch()
   }
 
@@ -241,7 +257,7 @@ export class Session {
     if (type === Backend.parameterStatus) this.#collect(message)
     if (type !== Backend.readyForQuery) return
     this.#ready = true
-    if (!this.#active) this.#events.idle()
+    if (!this.#active) this.#rest()
   }
 
   #answer(message: Uint8Array): void {
@@ -251,10 +267,15 @@ export class Session {
     this.#active?.answered(type)
     if (type !== Backend.readyForQuery) return
     this.status = String.fromCharCode(message[5] ?? 0) as TransactionStatus
-    this.#deliver()
+    this.#handOn(this.#delivery.take())
     const flight = this.#active
     this.#active = undefined
     flight?.receiver.finished(flight, this.status)
+    this.#rest()
+  }
+
+  #rest(): void {
+    this.#wakeWaiters()
     this.#events.idle()
   }
 
@@ -264,20 +285,10 @@ export class Session {
   }
 
   #collect(message: Uint8Array): void {
-    const start = message.byteOffset
-    const run = this.#run
-    if (run && run.buffer === message.buffer && run.end === start) {
-      run.end = start + message.length
-      return
-    }
-    this.#deliver()
-    this.#run = { buffer: message.buffer, start, end: start + message.length }
+    this.#handOn(this.#delivery.add(message))
   }
 
-  #deliver(): void {
-    const run = this.#run
-    this.#run = undefined
-    if (run)
-      this.#active?.receiver.receive(new Uint8Array(run.buffer, run.start, run.end - run.start))
+  #handOn(piece: Uint8Array | undefined): void {
+    if (piece) this.#active?.receiver.receive(piece)
   }
 }

@@ -2,15 +2,16 @@ import type { NullpoolError } from '../errors.ts'
 import { requestCancel } from './cancel.ts'
 import { Deadline, settledWithin } from './deadline.ts'
 import { Dial } from './dial.ts'
+import { sayGoodbye } from './farewell.ts'
 import { Flight, type FlightReceiver } from './flight.ts'
 import { repeatedFailure, transactionIdle } from './loss.ts'
-import { concat, copyFailMessage, queryMessage, readyForQuery, syncMessage } from './messages.ts'
+import { concat, queryMessage, readyForQuery } from './messages.ts'
 import { Session, type SessionOptions } from './session.ts'
 
 const NOTHING = new Uint8Array()
 
 /** A front as its upstream sees it. */
-export interface UpstreamUser {
+export interface UpstreamUser extends FlightReceiver {
   /** The connection has ended and no other will follow; `failure` makes a new error for each call. */
   fail(failure: () => NullpoolError): void
 }
@@ -50,7 +51,8 @@ export class Upstream {
   /** Whose flight was sent last: the transaction that is open is that receiver's. */
   #owner: FlightReceiver | undefined
   #transaction = new Deadline()
-  #onIdle: (() => void) | undefined
+  /** How long the close may take that follows the last leave. */
+  #leaveTimeoutMs = 0
 
   constructor(options: SessionOptions, events: UpstreamEvents) {
     this.#options = options
@@ -73,10 +75,17 @@ export class Upstream {
     this.#users.add(user)
   }
 
-  /** Leaves; the last one to leave closes the connection. */
+  /**
+   * Leaves: what it has under way is brought to its end, its transaction is rolled back, and the last
+   * one to leave closes the connection.
+   */
   leave(user: UpstreamUser, timeoutMs: number): void {
     this.#users.delete(user)
-    if (this.#users.size === 0) void this.release(timeoutMs)
+    this.#queue = this.#queue.filter(({ receiver }) => receiver !== user)
+    this.#leaveTimeoutMs = timeoutMs
+    const flight = this.#active
+    if (flight?.receiver === user) flight.abandon(() => this.#session?.send(flight))
+    else if (!flight) this.#idle()
   }
 
   /** Connects before the first flight asks for it. */
@@ -131,10 +140,15 @@ export class Upstream {
     await requested
   }
 
+  /** Whether a transaction is open. */
+  get inTransaction(): boolean {
+    return this.#session !== undefined && this.#session.status !== 'I'
+  }
+
   /** Closes an idle connection; the next flight opens another. Never rejects. */
   release(timeoutMs: number): Promise<void> {
     const session = this.#session
-    if (!session || this.busy) return this.#closing ?? Promise.resolve()
+    if (!session || this.busy || this.inTransaction) return this.#closing ?? Promise.resolve()
     return this.#close(session, timeoutMs)
   }
 
@@ -150,50 +164,27 @@ export class Upstream {
     cancelAfterMs: number = timeoutMs / 2,
   ): Promise<void> {
     const session = this.#session
-    const abandoned = this.#active
+    const underWay = this.#active
     this.#stop(failure)
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
-    const closing = this.#close(session, timeoutMs, abandoned)
+    const closing = this.#close(session, timeoutMs, underWay)
     void settledWithin(closing, cancelAfterMs).then((ended) => {
       if (!ended) void this.#requestCancel(session)
     })
     return closing
   }
 
-  #close(session: Session, timeoutMs: number, abandoned?: Flight): Promise<void> {
+  #close(session: Session, timeoutMs: number, underWay?: Flight): Promise<void> {
     this.#session = undefined
     this.#transaction.stop()
-    this.#closing = settledWithin(this.#windDown(session, abandoned), timeoutMs).then((ended) => {
+    this.#closing = settledWithin(sayGoodbye(session, underWay), timeoutMs).then((ended) => {
       if (!ended) session.destroy()
       this.#closing = undefined
       this.#events.closed(undefined)
       this.#pump()
     })
     return this.#closing
-  }
-
-  async #windDown(session: Session, abandoned: Flight | undefined): Promise<void> {
-    if (abandoned) {
-      abandoned.detach()
-      const idle = this.#nextIdle()
-      for (const message of endingOf(abandoned)) abandoned.add(message)
-      session.send(abandoned)
-      await idle
-    }
-    if (session.status !== 'I' && !session.ended) {
-      const rollback = Flight.internal(queryMessage('rollback'))
-      const idle = this.#nextIdle()
-      session.run(rollback)
-      await idle
-    }
-    await session.terminate()
-  }
-
-  #nextIdle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onIdle = resolve
-    })
   }
 
   #opened(session: Session, durationMs: number): void {
@@ -239,21 +230,30 @@ export class Upstream {
     flight.receiver.receive(concat([answer, readyForQuery(status)]))
     flight.receiver.finished(flight, status)
     this.#active = undefined
-    this.#pump()
-    if (!this.busy) this.#events.idle()
+    this.#proceedOrRest()
   }
 
   #idle(): void {
     const flight = this.#active
     this.#active = undefined
-    this.#onIdle?.()
-    this.#onIdle = undefined
     if (flight) this.#events.answered(flight)
-    if (!this.#session) return
+    if (this.#session) this.#proceedOrRest()
+  }
+
+  #proceedOrRest(): void {
+    if (this.inTransaction && !this.#users.has(this.#owner as UpstreamUser)) return this.#rollBack()
     this.#pump()
+    if (this.#active || this.#closing !== undefined) return
+    if (this.inTransaction) this.#watchTransaction()
     if (this.busy) return
-    if (this.#session.status !== 'I') this.#watchTransaction()
     this.#events.idle()
+    if (this.#users.size === 0 && this.#leaveTimeoutMs > 0) void this.release(this.#leaveTimeoutMs)
+  }
+
+  /** The owner of the transaction has left; others may wait behind it. */
+  #rollBack(): void {
+    this.#active = Flight.internal(queryMessage('rollback'))
+    this.#session?.run(this.#active)
   }
 
   #watchTransaction(): void {
@@ -272,10 +272,11 @@ export class Upstream {
 
   /** The connection has ended by itself. */
   #fail(error: NullpoolError): void {
-    if (this.#closing !== undefined) return this.#onIdle?.()
+    if (this.#closing !== undefined) return
     this.#dial = undefined
     this.#session = undefined
-    if (!this.#failure) this.#stop(repeated(error))
+    if (this.#failure) return this.#events.closed(undefined)
+    this.#stop(repeated(error))
     this.#events.closed(error)
   }
 
@@ -286,14 +287,6 @@ export class Upstream {
     this.#queue = []
     for (const user of this.#users) user.fail(this.#failure)
   }
-}
-
-/** What brings a flight to its ReadyForQuery that its driver has left. */
-function endingOf(flight: Flight): Uint8Array[] {
-  if (!flight.complete) return [syncMessage()]
-  if (flight.awaitsServer) return []
-  const fail = copyFailMessage('The request is over.')
-  return flight.wantsSecondSync ? [fail, syncMessage()] : [fail]
 }
 
 /** The error itself first; then errors of the same kind for statements that were never sent. */

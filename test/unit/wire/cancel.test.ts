@@ -68,7 +68,7 @@ describe('requestCancel', () => {
     const transport = new MemoryServer()
     const asking = ask(routeTo(transport))
     const peer = await transport.accept()
-    await vi.advanceTimersByTimeAsync(99)
+    await vi.advanceTimersByTimeAsync(14_999)
     expect(asking.done).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
     expect(asking.done).toBe(true)

@@ -1,0 +1,26 @@
+import { Flight } from './flight.ts'
+import { queryMessage } from './messages.ts'
+import type { Session } from './session.ts'
+
+/**
+ * Ends a session as poolers want it: the flight under way comes to its ReadyForQuery, an open
+ * transaction is rolled back, then Terminate. Whoever leaves earlier makes them throw a backend away.
+ * May wait for the server: bound it.
+ */
+export async function sayGoodbye(session: Session, underWay: Flight | undefined): Promise<void> {
+  // A driver that has stopped the reading cannot start it again.
+  session.resume()
+  const idle = session.nextIdle()
+  if (underWay) underWay.abandon(() => session.send(underWay))
+  if (underWay || !session.ready) await idle
+  await rollBack(session)
+  await session.terminate()
+}
+
+/** Ends the transaction that is open, if one is. */
+async function rollBack(session: Session): Promise<void> {
+  if (session.status === 'I' || session.ended) return
+  const idle = session.nextIdle()
+  session.run(Flight.internal(queryMessage('rollback')))
+  await idle
+}
