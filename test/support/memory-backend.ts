@@ -104,7 +104,7 @@ export class MemoryBackend {
     }
     if (text.startsWith('copy out')) return { messages: copyOut(Number(text.split(' ')[2])) }
     if (word === 'insert') this.#pending.push(text)
-    const tag = this.#end(word)
+    const tag = /^rollback to/.test(text) ? this.#resume() : this.#end(word)
     return { messages: [server.commandComplete(tag)] }
   }
 
@@ -116,6 +116,12 @@ export class MemoryBackend {
     if (word === 'rollback' || failed) this.#pending = []
     if (this.status === 'I') this.committed.push(...this.#pending.splice(0))
     return failed ? 'ROLLBACK' : word.toUpperCase()
+  }
+
+  /** Back to a savepoint. */
+  #resume(): string {
+    if (this.status === 'E') this.status = 'T'
+    return 'ROLLBACK'
   }
 
   #fail(): Buffer[] {
