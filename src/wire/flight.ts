@@ -47,6 +47,8 @@ export class Flight {
   localAnswer: Uint8Array | undefined
   /** Statements in it. */
   queries = 0
+  /** The Parse or Query that came last. */
+  statement: Uint8Array | undefined
   /** Whether its Sync or Query is there, so that nothing but COPY data can follow. */
   complete = false
   /** Whether the server owes an answer; otherwise the driver is to go on. */
@@ -106,7 +108,10 @@ export class Flight {
       this.awaitsServer = true
       return true
     }
-    if (type === Frontend.parse || type === Frontend.query) this.queries += 1
+    if (type === Frontend.parse || type === Frontend.query) {
+      this.queries += 1
+      this.statement = message
+    }
     if (type === Frontend.sync) this.wantsSecondSync = false
     if (type === Frontend.query || type === Frontend.sync) this.complete = true
     else if (type !== Frontend.flush) this.#lastRequest = type

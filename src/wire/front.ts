@@ -13,7 +13,8 @@ import {
   readyForQuery,
   type TransactionStatus,
 } from './messages.ts'
-import type { Upstream, UpstreamUser } from './upstream.ts'
+import type { Upstream } from './upstream.ts'
+import type { UpstreamUser } from './upstream-events.ts'
 
 /** The driver's side of a front. Nothing is called from inside of {@link Front.write}. */
 export interface FrontListener {
@@ -47,7 +48,8 @@ export class Front implements FlightReceiver, UpstreamUser {
   #flights: Flight[] = []
   #status: TransactionStatus = 'I'
   #failure: (() => NullpoolError) | undefined
-  #leavesTransaction = false
+  /** What the driver said last after the failure. */
+  #statement: Uint8Array | undefined
 
   constructor(upstream: Upstream, listener: FrontListener, closeTimeoutMs: number) {
     this.#upstream = upstream
@@ -105,7 +107,7 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#answerWith(() => error)
   }
 
-  fail(failure: () => NullpoolError): void {
+  fail(failure: () => NullpoolError): boolean {
     this.#failure = failure
     const owed = this.#flights.some(
       (flight) => flight.complete || flight.awaitsServer || !flight.sent,
@@ -113,7 +115,14 @@ export class Front implements FlightReceiver, UpstreamUser {
     // A driver that holds a cursor hears of the failure when it asks for more rows: an error between
     // two batches would be lost, and the rows so far would pass for all of them.
     if (owed) this.#answerWith(failure)
-    else if (this.#flights.length === 0 && this.#status !== 'I') this.#freeDriver()
+    return this.#flights.length === 0 && this.#status !== 'I'
+  }
+
+  release(): void {
+    // A driver that is still in its transaction says so by a statement; the others wait behind it.
+    if (!this.#failure || this.#flights.length > 0 || this.#status === 'I') return
+    this.#status = 'I'
+    this.#later(() => this.#listener.data(readyForQuery('I')))
   }
 
   #start(bytes: Uint8Array): void {
@@ -163,11 +172,7 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   #acceptAfterFailure(message: Uint8Array, failure: () => NullpoolError): undefined {
     const type = message[0]
-    if (type === Frontend.query) this.#leavesTransaction = endsTransaction(readCString(message, 5))
-    if (type === Frontend.parse) {
-      const name = message.indexOf(0, 5)
-      this.#leavesTransaction = endsTransaction(readCString(message, name + 1))
-    }
+    if (type === Frontend.query || type === Frontend.parse) this.#statement = message
     if (type === Frontend.query || type === Frontend.sync || type === Frontend.flush) {
       this.#answerWith(failure)
     }
@@ -176,21 +181,17 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** Fails what the driver awaits, then lets it send its next flight. */
   #answerWith(failure: () => NullpoolError): void {
+    const statement = this.#flights.at(-1)?.statement ?? this.#statement
     this.#flights = []
     this.#current = undefined
-    if (this.#leavesTransaction || this.#status === 'I') this.#status = 'I'
-    else this.#status = 'E'
-    const status = this.#status
+    // A driver that wanted to leave its transaction takes it for left, whatever became of it.
+    const left = this.#status === 'I' || (statement && endsTransaction(statement))
+    const status = left ? 'I' : 'E'
+    this.#status = status
     this.#later(() => {
       this.#listener.error(failure())
       this.#listener.data(readyForQuery(status))
     })
-  }
-
-  /** Ends a transaction that the driver holds open, so that queries behind it get their answer. */
-  #freeDriver(): void {
-    this.#status = 'I'
-    this.#later(() => this.#listener.data(readyForQuery('I')))
   }
 
   #later(task: () => void): void {
@@ -206,8 +207,10 @@ function isCopy(type: number): boolean {
   return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
 }
 
-function endsTransaction(text: string): boolean {
-  return ENDS_TRANSACTION.test(text)
+/** Reads the head of a Query, or of a Parse behind its name. */
+function endsTransaction(message: Uint8Array): boolean {
+  const start = message[0] === Frontend.parse ? message.indexOf(0, 5) + 1 : 5
+  return ENDS_TRANSACTION.test(readCString(message.subarray(0, start + 100), start))
 }
 
 function namedStatementAnswer(): Uint8Array {

@@ -74,3 +74,13 @@ export function repeatedFailure(error: NullpoolError): NullpoolError {
     { cause: error, hint: error.hint, retryable: error.retryable },
   )
 }
+
+/** The error itself first; then errors of the same kind for statements that were never sent. */
+export function repeated(error: NullpoolError): () => NullpoolError {
+  let told = false
+  return () => {
+    if (told) return repeatedFailure(error)
+    told = true
+    return error
+  }
+}

@@ -4,33 +4,12 @@ import { Deadline, settledWithin } from './deadline.ts'
 import { Dial } from './dial.ts'
 import { sayGoodbye } from './farewell.ts'
 import { Flight, type FlightReceiver } from './flight.ts'
-import { repeatedFailure, transactionIdle } from './loss.ts'
+import { repeated, transactionIdle } from './loss.ts'
 import { concat, queryMessage, readyForQuery } from './messages.ts'
 import { Session, type SessionOptions } from './session.ts'
+import type { UpstreamEvents, UpstreamUser } from './upstream-events.ts'
 
 const NOTHING = new Uint8Array()
-
-/** A front as its upstream sees it. */
-export interface UpstreamUser extends FlightReceiver {
-  /** The connection has ended and no other will follow; `failure` makes a new error for each call. */
-  fail(failure: () => NullpoolError): void
-}
-
-/** What an upstream tells its owner. */
-export interface UpstreamEvents {
-  /** A connection is being opened. */
-  opening(): void
-  /** A first flight may leave, `durationMs` after the connection was begun. */
-  opened(durationMs: number): void
-  /** A connection is closed, on purpose or not. */
-  closed(error: NullpoolError | undefined): void
-  /** Something goes on beside the connection, which the platform has to wait for. */
-  background(work: Promise<void>): void
-  /** Nothing is under way and nothing waits. */
-  idle(): void
-  /** A flight has been answered. */
-  answered(flight: Flight): void
-}
 
 /**
  * The one connection of a request: opened by the first flight, carrying one flight at a time.
@@ -142,7 +121,7 @@ export class Upstream {
 
   /** Whether a transaction is open. */
   get inTransaction(): boolean {
-    return this.#session !== undefined && this.#session.status !== 'I'
+    return (this.#session?.status ?? 'I') !== 'I'
   }
 
   /** Closes an idle connection; the next flight opens another. Never rejects. */
@@ -166,6 +145,7 @@ export class Upstream {
     const session = this.#session
     const underWay = this.#active
     this.#stop(failure)
+    this.#releaseUsers()
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
     const closing = this.#close(session, timeoutMs, underWay)
@@ -276,25 +256,24 @@ export class Upstream {
     this.#dial = undefined
     this.#session = undefined
     if (this.#failure) return this.#events.closed(undefined)
-    this.#stop(repeated(error))
+    const { queryTimeoutMs } = this.#options
+    // Whoever is in a transaction gets the error at its next statement; others wait behind it.
+    if (this.#stop(repeated(error))) {
+      this.#transaction.start(queryTimeoutMs, () => this.#releaseUsers())
+    }
     this.#events.closed(error)
   }
 
-  #stop(failure: () => NullpoolError): void {
+  #stop(failure: () => NullpoolError): boolean {
     this.#failure ??= failure
     this.#transaction.stop()
     this.#active = undefined
     this.#queue = []
-    for (const user of this.#users) user.fail(this.#failure)
+    return [...this.#users].map((user) => user.fail(failure)).includes(true)
   }
-}
 
-/** The error itself first; then errors of the same kind for statements that were never sent. */
-function repeated(error: NullpoolError): () => NullpoolError {
-  let told = false
-  return () => {
-    if (told) return repeatedFailure(error)
-    told = true
-    return error
+  #releaseUsers(): void {
+    this.#transaction.stop()
+    for (const user of this.#users) user.release()
   }
 }

@@ -1,0 +1,30 @@
+import type { NullpoolError } from '../errors.ts'
+import type { Flight, FlightReceiver } from './flight.ts'
+
+/** A front as its upstream sees it. */
+export interface UpstreamUser extends FlightReceiver {
+  /**
+   * The connection has ended and no other will follow; `failure` makes a new error for each call.
+   *
+   * @returns whether its driver is in a transaction and has to say the next word.
+   */
+  fail(failure: () => NullpoolError): boolean
+  /** Nothing more is expected of a transaction that was open at the failure. */
+  release(): void
+}
+
+/** What an upstream tells its owner. */
+export interface UpstreamEvents {
+  /** A connection is being opened. */
+  opening(): void
+  /** A first flight may leave, `durationMs` after the connection was begun. */
+  opened(durationMs: number): void
+  /** A connection is closed, on purpose or not. */
+  closed(error: NullpoolError | undefined): void
+  /** Something goes on beside the connection, which the platform has to wait for. */
+  background(work: Promise<void>): void
+  /** Nothing is under way and nothing waits. */
+  idle(): void
+  /** A flight has been answered. */
+  answered(flight: Flight): void
+}
