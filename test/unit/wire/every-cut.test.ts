@@ -43,6 +43,18 @@ const transaction = (name: string): Task => ({
   inserts: [`${name}1`, `${name}2`],
 })
 
+/** A transaction that does something else between its statements, for so many turns. */
+const hesitant = (name: string, turns: number): Task => ({
+  async run(sql) {
+    await sql.begin(async (tx) => {
+      await insert(tx, `${name}1`)
+      for (let turn = 0; turn < turns; turn++) await rest()
+      await insert(tx, `${name}2`)
+    })
+  },
+  inserts: [`${name}1`, `${name}2`],
+})
+
 const lenient = (name: string): Task => ({
   async run(sql) {
     await sql.begin(async (tx) => {
@@ -93,6 +105,7 @@ const SCENARIOS: readonly [string, () => Task[]][] = [
   ['transactions that catch their errors', () => [lenient('a'), lenient('b')]],
   ['a savepoint that is rolled back', () => [savepoint('a'), plain('b')]],
   ['reserved connections', () => [reserved('a'), transaction('b'), reserved('c')]],
+  ['transactions with pauses', () => [hesitant('a', 1), hesitant('b', 2), hesitant('c', 3)]],
   ['cursors', () => [cursor(), transaction('a'), cursor()]],
 ]
 
@@ -181,7 +194,7 @@ describe('postgres.js on a wire that is cut', () => {
       const whole = await run(make(), afterBytes(Number.POSITIVE_INFINITY))
       check(make(), whole)
       expect(whole.outcomes.every((outcome) => outcome === 'fulfilled')).toBe(true)
-      for (let limit = 0; limit < whole.said.bytes; limit += 3) {
+      for (let limit = 0; limit < whole.said.bytes; limit += 1) {
         check(make(), await run(make(), afterBytes(limit)))
       }
       await rest()

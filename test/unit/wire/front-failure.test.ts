@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NullpoolError } from '../../../src/errors.ts'
 import { TransportError } from '../../../src/wire/transport.ts'
 import { type MemoryDriver, type MemoryWire, memoryWire } from '../../support/memory-driver.ts'
@@ -6,6 +6,10 @@ import { type MemoryPeer, rest } from '../../support/memory-server.ts'
 import * as server from '../../support/server-messages.ts'
 import * as client from '../../support/wire-messages.ts'
 
+beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
+afterEach(() => vi.useRealTimers())
+
+const QUERY_LIMIT = 3_000
 const SHUTDOWN = server.errorMessage(
   'FATAL',
   '57P01',
@@ -208,13 +212,44 @@ describe('Front when the login fails', () => {
 })
 
 describe('Front within a transaction that is lost', () => {
-  it('Front frees a driver that is between two statements of a transaction, without an error', async () => {
+  it('Front frees a driver in time that stays between two statements of a transaction', async () => {
     const { driver, peer } = await stageTransaction()
     peer.finish()
-    expect(await driver.until('Z')).toEqual(['ZI'])
+    await rest()
+    await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
+    expect(driver.unread).toEqual(['ZI'])
     driver.write(client.query('insert'))
+    await driver.until('ZI')
     expect(await driver.until('Z')).toEqual(['error ERR_CONNECTION_LOST', 'ZI'])
   })
+
+  it('Front frees a driver in time that does not end a transaction of which a statement was lost', async () => {
+    const { driver, peer } = await stageTransaction()
+    driver.write(client.query('insert'))
+    await peer.expect('Q')
+    peer.finish()
+    await driver.until('ZE')
+    await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
+    await rest()
+    expect(driver.unread).toEqual(['ZI'])
+  })
+
+  it.each(['commit', 'rollback'])(
+    'Front takes a transaction for ended whose %s was under way, because no driver ends it twice',
+    async (sql) => {
+      for (const flight of [
+        client.query(sql),
+        Buffer.concat([client.extended(sql), client.sync]),
+      ]) {
+        const { driver, peer } = await stageTransaction()
+        driver.write(flight)
+        while (!/[QS]/.test((await peer.next()).tag));
+        peer.finish()
+        expect(await driver.until('Z')).toEqual(['error ERR_CONNECTION_LOST', 'ZI'])
+        expect(driver.errors[0]?.retryable).toBe(false)
+      }
+    },
+  )
 
   it('Front keeps a failed transaction failed until the driver ends it', async () => {
     const { driver, peer } = await stageTransaction()
@@ -259,9 +294,11 @@ describe('Front within a transaction that is lost', () => {
     const { wire, driver } = await stageTransaction()
     const closed = (): NullpoolError => new NullpoolError('ERR_SCOPE_CLOSED', 'over')
     void wire.upstream.close(closed, 10)
-    expect(await driver.until('Z')).toEqual(['ZI'])
     void wire.upstream.close(closed, 10)
+    await vi.advanceTimersByTimeAsync(20)
     await rest()
-    expect(driver.unread).toEqual([])
+    expect(driver.unread).toEqual(['ZI'])
+    await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
+    expect(driver.unread).toEqual(['ZI'])
   })
 })

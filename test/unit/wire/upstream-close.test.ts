@@ -168,6 +168,7 @@ describe('Upstream.close within a transaction', () => {
     expect(backend.statements).toEqual(statements)
     expect(backend.goodbye).toBe('I')
     expect(backend.committed).toEqual([])
+    await vi.advanceTimersByTimeAsync(LIMIT)
     expect(driver.unread).toEqual(['ZI'])
   })
 
