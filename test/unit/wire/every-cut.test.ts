@@ -129,14 +129,15 @@ async function run(tasks: readonly Task[], cut: (peer: Cuttable) => void) {
   const peer = await wire.server.accept()
   const backend = new MemoryBackend(peer)
   const said = { bytes: 0, writes: 0 }
-  cut({ peer, said })
+  cut({ wire, peer, said })
   void backend.serve()
   for (let turn = 0; turn < 300 && outcomes.includes('pending'); turn++) await rest()
-  await wire.upstream.close(() => new NullpoolError('ERR_SCOPE_CLOSED', 'over'), 10)
+  await wire.upstream.close(over, 10)
   return { outcomes, backend, said }
 }
 
 interface Cuttable {
+  wire: MemoryWire
   peer: Awaited<ReturnType<MemoryWire['server']['accept']>>
   said: { bytes: number; writes: number }
 }
@@ -165,6 +166,22 @@ const atWrite =
       throw new Error('EPIPE')
     }
   }
+
+/** Closes the wire at the server's n-th answer. */
+const closeAt =
+  (limit: number) =>
+  ({ wire, peer, said }: Cuttable): void => {
+    const send = peer.send.bind(peer)
+    peer.send = (...messages) => {
+      send(...messages)
+      said.writes += 1
+      if (said.writes === limit) void wire.upstream.close(over, 10)
+    }
+  }
+
+function over(): NullpoolError {
+  return new NullpoolError('ERR_SCOPE_CLOSED', 'The request is over.', { retryable: true })
+}
 
 /** What must be true of every task, wherever the connection was cut. */
 function check(
@@ -209,6 +226,17 @@ describe('postgres.js on a wire that is cut', () => {
       const whole = await run(make(), atWrite(Number.POSITIVE_INFINITY))
       for (let limit = 1; limit <= whole.said.writes; limit++) {
         check(make(), await run(make(), atWrite(limit)))
+      }
+    },
+  )
+
+  it.each(SCENARIOS)(
+    'Upstream.close lets nothing hang: %s, at every answer',
+    async (_name, make) => {
+      const whole = await run(make(), closeAt(Number.POSITIVE_INFINITY))
+      for (let limit = 1; limit <= whole.said.writes; limit++) {
+        const { outcomes } = await run(make(), closeAt(limit))
+        expect(outcomes, `closed at answer ${limit}`).not.toContain('pending')
       }
     },
   )

@@ -126,6 +126,29 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     await rest()
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
+    expect(Buffer.concat(peer.writes).toString('latin1')).not.toContain('s1')
+  })
+
+  it('Upstream.close sends no named statement that it was about to refuse', async () => {
+    const { wire, driver, peer, backend } = await served(client.query('rows 1'))
+    await driver.until('ZI')
+    driver.write(client.message('P', Buffer.from('s1\0select 1\0\0\0')), client.sync)
+    void wire.upstream.close(over, LIMIT)
+    await rest()
+    expect(driver.unread).toEqual(['error ERR_SCOPE_CLOSED', 'ZI'])
+    expect(backend.goodbye).toBe('I')
+    expect(Buffer.concat(peer.writes).toString('latin1')).not.toContain('s1')
+  })
+
+  it('Upstream.leave sends no named statement that was refused', async () => {
+    const { driver, peer, backend } = await served(client.query('rows 1'))
+    await driver.until('ZI')
+    driver.write(client.message('P', Buffer.from('s1\0select 1\0\0\0')), client.flush)
+    await driver.until('E')
+    driver.front.end()
+    await rest()
+    expect(backend.goodbye).toBe('I')
+    expect(Buffer.concat(peer.writes).toString('latin1')).not.toContain('s1')
   })
 
   it('Upstream.close rolls back behind an error that waits for its Sync', async () => {

@@ -118,6 +118,22 @@ describe('Upstream.close', () => {
     expect(closing.done).toBe(true)
     expect(peer.ended).toBe('destroyed')
     expect(peer.unread).toBe('X')
+    expect(wire.server.peers, 'nothing to cancel').toHaveLength(1)
+  })
+
+  it('Upstream.close cancels a statement that does not end in half of the time', async () => {
+    const { wire, driver, peer } = await stage()
+    driver.write(client.query('slow'))
+    await peer.expect('Q')
+    const closing = close(wire)
+    await vi.advanceTimersByTimeAsync(LIMIT / 2 - 1)
+    expect(wire.server.peers).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    const [, canceller] = wire.server.peers
+    expect(canceller?.writes).toEqual([client.cancelRequest(4711, 815)])
+    canceller?.finish()
+    peer.send(server.errorMessage('ERROR', '57014', 'canceling statement'), server.ready())
+    await expectGoodbye(peer, closing)
   })
 
   it('Upstream.close is done as soon as the server has gone, and says no more of it', async () => {
