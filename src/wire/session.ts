@@ -102,6 +102,11 @@ export class Session {
     return this.#ended
   }
 
+  /** Whether a flight is under way. */
+  get busy(): boolean {
+    return this.#active !== undefined
+  }
+
   /** Whether the login is complete. */
   get ready(): boolean {
     return this.#ready

@@ -63,8 +63,10 @@ export class Upstream {
     this.#queue = this.#queue.filter(({ receiver }) => receiver !== user)
     this.#leaveTimeoutMs = timeoutMs
     const flight = this.#active
-    if (flight?.receiver === user) flight.abandon(() => this.#session?.send(flight))
-    else if (!flight) this.#idle()
+    if (flight?.receiver !== user) {
+      if (!flight) this.#idle()
+    } else if (flight.localAnswer) this.#idle()
+    else flight.abandon(() => this.#session?.send(flight))
   }
 
   /** Connects before the first flight asks for it. */
@@ -143,21 +145,19 @@ export class Upstream {
     cancelAfterMs: number = timeoutMs / 2,
   ): Promise<void> {
     const session = this.#session
-    const underWay = this.#active
-    this.#stop(failure)
-    this.#releaseUsers()
+    const underWay = this.#active?.localAnswer ? undefined : this.#active
+    this.#stopThenRelease(failure, timeoutMs)
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
     const closing = this.#close(session, timeoutMs, underWay)
     void settledWithin(closing, cancelAfterMs).then((ended) => {
-      if (!ended) void this.#requestCancel(session)
+      if (!ended && session.busy) void this.#requestCancel(session)
     })
     return closing
   }
 
   #close(session: Session, timeoutMs: number, underWay?: Flight): Promise<void> {
     this.#session = undefined
-    this.#transaction.stop()
     this.#closing = settledWithin(sayGoodbye(session, underWay), timeoutMs).then((ended) => {
       if (!ended) session.destroy()
       this.#closing = undefined
@@ -240,14 +240,17 @@ export class Upstream {
     const { queryTimeoutMs } = this.#options
     this.#transaction.start(queryTimeoutMs, () => {
       void this.close(() => transactionIdle(queryTimeoutMs), queryTimeoutMs)
+      this.#releaseUsers()
     })
   }
 
+  /** The driver takes everything that it awaits for failed, so nothing of it may be sent. */
   #refuse(error: NullpoolError): void {
     const flight = this.#active
     this.#active = undefined
+    this.#queue = this.#queue.filter(({ receiver }) => receiver !== flight?.receiver)
     flight?.receiver.refused(flight, error)
-    this.#pump()
+    this.#proceedOrRest()
   }
 
   /** The connection has ended by itself. */
@@ -256,20 +259,18 @@ export class Upstream {
     this.#dial = undefined
     this.#session = undefined
     if (this.#failure) return this.#events.closed(undefined)
-    const { queryTimeoutMs } = this.#options
-    // Whoever is in a transaction gets the error at its next statement; others wait behind it.
-    if (this.#stop(repeated(error))) {
-      this.#transaction.start(queryTimeoutMs, () => this.#releaseUsers())
-    }
+    this.#stopThenRelease(repeated(error), this.#options.queryTimeoutMs)
     this.#events.closed(error)
   }
 
-  #stop(failure: () => NullpoolError): boolean {
+  /** Whoever is in a transaction gets the error at its next statement; others wait behind it. */
+  #stopThenRelease(failure: () => NullpoolError, afterMs: number): void {
     this.#failure ??= failure
     this.#transaction.stop()
     this.#active = undefined
     this.#queue = []
-    return [...this.#users].map((user) => user.fail(failure)).includes(true)
+    const waiting = [...this.#users].filter((user) => user.fail(failure))
+    if (waiting.length > 0) this.#transaction.start(afterMs, () => this.#releaseUsers())
   }
 
   #releaseUsers(): void {
