@@ -1,5 +1,7 @@
-import { parseConnectionString, splitConnectionString } from './connection-string.ts'
+import { modeFindings } from './connection-mode-findings.ts'
+import { parseConnectionString } from './connection-string.ts'
 import type { ConnectionTarget } from './connection-target.ts'
+import { splitConnectionString } from './connection-text.ts'
 import { NullpoolError } from './errors.ts'
 
 /** Everything that can be said about a connection string; closed, so that a `switch` can be complete. */
@@ -44,30 +46,40 @@ export interface ConnectionOrigin {
   hyperdriveOrigin?: boolean
 }
 
-const COPY_POOLER =
-  'Copy the transaction pooler string from the dashboard (Connect, Transaction pooler): aws-…pooler.supabase.com, port 6543. Its host cannot be derived from this one.'
+const IN_FRONT = 'it belongs in front of the ?: postgres://user:password@host:port/database'
 
 /** Why well-known parameters are not sent. */
-const KNOWN_PARAMETERS: Readonly<Record<string, string>> = {
-  pgbouncer: 'it speaks to Prisma',
-  connection_limit: 'it speaks to Prisma; a request has one connection here',
-  pool_timeout: 'it speaks to Prisma',
-  schema: 'it speaks to Prisma; name the schema in SQL',
-  workaround: 'it speaks to @vercel/postgres',
-  channel_binding: 'edge runtimes cannot read the certificate that it binds to',
-  options: 'poolers refuse it; use set_config(…, true) inside of the transaction',
-  supa: 'it speaks to a dashboard',
-}
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['pgbouncer', 'it speaks to Prisma'],
+  ['connection_limit', 'it speaks to Prisma; a request has one connection here'],
+  ['pool_timeout', 'it speaks to Prisma'],
+  ['schema', 'it speaks to Prisma; name the schema in SQL'],
+  ['workaround', 'it speaks to @vercel/postgres'],
+  ['channel_binding', 'edge runtimes cannot read the certificate that it binds to'],
+  ['options', 'poolers refuse it; use set_config(…, true) inside of the transaction'],
+  ['search_path', 'poolers refuse it; use set_config(…, true) inside of the transaction'],
+  ['statement_timeout', 'poolers refuse it; use set_config(…, true) inside of the transaction'],
+  ['supa', 'it speaks to a dashboard'],
+  ['user', IN_FRONT],
+  ['password', IN_FRONT],
+  ['host', IN_FRONT],
+  ['port', IN_FRONT],
+  ['dbname', IN_FRONT],
+])
 
 /**
  * Explains a connection string: what cannot work, what hurts, and the exact change for each.
  *
- * Never throws and never shows the password. Says nothing about whether the server answers.
+ * Never throws and never shows the password; a text that is no connection string is a finding itself.
+ * Looks at the text alone: whether the server answers, and whether the password is right, it cannot say.
  *
  * @see https://supabase.com/docs/guides/database/connecting-to-postgres
  *
  * @example
  * ```ts
+ * import { diagnoseConnectionString } from 'nullpool'
+ *
+ * const text = 'postgres://postgres.ref:secret@aws-0-eu-west-1.pooler.supabase.com:5432/postgres'
  * for (const { level, message, fix } of diagnoseConnectionString(text)) {
  *   console.warn(`${level}: ${message} ${fix}`)
  * }
@@ -84,23 +96,32 @@ export function diagnoseConnectionString(text: string, where: ConnectionOrigin =
       ...target.ignored.map(ignoredParameter),
     ]
   } catch (error) {
-    const hint = NullpoolError.is(error) ? error.hint : undefined
-    const message = error instanceof Error ? error.message : 'The text cannot be read.'
-    const plain = hint === undefined ? message : message.replace(hint, '').trim()
-    return [{ level: 'error', code: 'unparsable', message: plain, fix: hint ?? 'Copy it again.' }]
+    return [unparsable(error)]
   }
 }
+
+/** Quotes errors of ours alone; nobody knows what another holds. */
+function unparsable(error: unknown): Finding {
+  const known = NullpoolError.is(error) ? error : undefined
+  const fix = known?.hint ?? 'Copy the connection string again.'
+  const message = known?.message.replace(fix, '').trim() ?? 'The text cannot be read.'
+  return { level: 'error', code: 'unparsable', message, fix }
+}
+
+/** What dashboards and examples show in the place of a password, also masked. */
+const PLACEHOLDER =
+  /^(?:[[<{]+[a-z _-]*password[\]>}]+|your[ _-](?:[a-z]+[ _-])?password|\*{3,}|•{3,})$/i
 
 function passwordFindings(text: string, target: ConnectionTarget): Finding[] {
   const { provider } = target
   const password = target.revealPassword()
-  if (/^\[[A-Z _-]*PASSWORD\]$|^<[a-z _-]*password>$/i.test(password)) {
+  if (PLACEHOLDER.test(password)) {
     return [
       {
         level: 'error',
         code: 'placeholder-password',
-        message: 'The password is still the placeholder of the dashboard.',
-        fix: 'Put the database password in its place; reset it under Database settings if it is lost.',
+        message: 'The password is still a placeholder.',
+        fix: 'Put the database password in its place, without brackets; reset it in the database settings if it is lost.',
       },
     ]
   }
@@ -116,104 +137,35 @@ function passwordFindings(text: string, target: ConnectionTarget): Finding[] {
       level: 'info',
       code: 'unescaped-password',
       message: 'The password holds characters that other tools read as parts of the URL.',
-      fix: 'Percent-encode it: @ is %40, # is %23, / is %2F, ? is %3F, : is %3A, % is %25.',
+      fix: 'Percent-encode it: @ is %40, # is %23, / is %2F, ? is %3F, : is %3A, % is %25, [ is %5B, ] is %5D, a space is %20.',
     },
   ]
 }
 
-function modeFindings(target: ConnectionTarget, where: ConnectionOrigin): Finding[] {
-  if (where.hyperdriveOrigin) return hyperdriveFindings(target)
-  const { provider, mode } = target
+function nameFindings({ provider, user, database, host, projectRef }: ConnectionTarget): Finding[] {
   const findings: Finding[] = []
-  if (mode === 'session') {
-    findings.push({
-      level: 'warning',
-      code: 'session-port',
-      message: 'Port 5432 of the shared pooler is session mode: each client keeps a connection.',
-      fix: 'Change the port to 6543.',
-    })
-  }
-  if (provider === 'supabase-direct') findings.push(...directFindings(where))
-  if (provider === 'supabase-dedicated') {
-    findings.push({
-      level: 'info',
-      code: 'dedicated-pooler-ipv6',
-      message: 'The dedicated pooler has an IPv6 address only, unless the IPv4 add-on is bought.',
-      fix: `Where there is no IPv6, buy the add-on or use the shared pooler. ${COPY_POOLER}`,
-    })
-  }
-  if (provider === 'neon-direct') {
-    const [label = '', ...rest] = target.host.split('.')
-    findings.push({
-      level: 'warning',
-      code: 'neon-direct',
-      message: 'This is the direct host: each client takes a connection of the database.',
-      fix: `Change the host to ${label}-pooler.${rest.join('.')}.`,
-    })
-  }
-  return findings
-}
-
-function directFindings({ variable }: ConnectionOrigin): Finding[] {
-  const findings: Finding[] = [
-    {
-      level: 'warning',
-      code: 'direct-host',
-      message: 'This is the direct connection, which no pooler shares.',
-      fix: COPY_POOLER,
-    },
-    {
-      level: 'warning',
-      code: 'direct-host-ipv6',
-      message: 'The direct host has an IPv6 address only, unless the IPv4 add-on is bought.',
-      fix: 'Use the shared pooler, which has IPv4 on every plan, or buy the add-on.',
-    },
-  ]
-  if (variable !== 'SUPABASE_DB_URL') return findings
-  return [
-    {
-      level: 'warning',
-      code: 'supabase-db-url-is-direct',
-      message: 'SUPABASE_DB_URL is the direct connection and cannot be changed.',
-      fix: `Set a secret of another name, such as DATABASE_URL. ${COPY_POOLER}`,
-    },
-    ...findings,
-  ]
-}
-
-function hyperdriveFindings({ mode, provider }: ConnectionTarget): Finding[] {
-  const pooled = mode === 'transaction' || mode === 'session'
-  if (!pooled || provider === 'hyperdrive') return []
-  return [
-    {
-      level: 'warning',
-      code: 'hyperdrive-to-pooler',
-      message: 'Hyperdrive is a pooler itself and should not stand in front of another.',
-      fix: 'Give it the direct connection string: db.<ref>.supabase.co:5432, or the host without -pooler on Neon.',
-    },
-  ]
-}
-
-function nameFindings({ provider, user, database, host }: ConnectionTarget): Finding[] {
-  const findings: Finding[] = []
+  const role = user.replace(/\.[^.]*$/, '')
   if (provider === 'supabase-shared' && !/.\.[^.]+$/.test(user)) {
     findings.push({
       level: 'error',
       code: 'user-without-reference',
       message: 'The shared pooler cannot tell the project: the user lacks the reference.',
-      fix: `Change the user to ${user}.<project ref>; the reference is in the dashboard's address.`,
+      fix: `Change the user to ${role}.<project ref>; the reference is in the dashboard's address.`,
     })
   }
-  if (/^supabase-d/.test(provider) && /^[^.]+\.[a-z0-9]{20}$/.test(user)) {
+  const ends = user.endsWith(`.${projectRef}`) || /^[^.]+\.[a-z0-9]{20}$/.test(user)
+  if (/^supabase-d/.test(provider) && ends) {
     findings.push({
       level: 'error',
       code: 'user-with-reference',
       message: 'The reference belongs into the user for the shared pooler only.',
-      fix: `Change the user to ${user.split('.')[0]}.`,
+      fix: `Change the user to ${role}.`,
     })
   }
-  if (provider === 'supabase-shared' && [user, database].some((name) => byteLength(name) > 63)) {
-    const message = 'The pooler takes at most 63 bytes for user and database.'
+  // The pooler takes the reference off before it counts.
+  const name = projectRef === undefined ? user : role
+  if (provider === 'supabase-shared' && [name, database].some((one) => byteLength(one) > 63)) {
+    const message = 'The pooler takes at most 63 bytes for a role and for a database.'
     findings.push({ level: 'error', code: 'name-too-long', message, fix: 'Use a shorter name.' })
   }
   if (host.includes('_')) {
@@ -227,8 +179,17 @@ function nameFindings({ provider, user, database, host }: ConnectionTarget): Fin
   return findings
 }
 
-function tlsFindings({ sslMode, provider }: ConnectionTarget): Finding[] {
-  if (sslMode === 'disable' && provider !== 'loopback' && provider !== 'hyperdrive') {
+/** What a mode leaves out in libpq, whose word it is. */
+const SSL_GAPS: ReadonlyMap<string, string> = new Map([
+  ['allow', 'takes plaintext where TLS is not asked for'],
+  ['prefer', 'takes plaintext where there is no TLS'],
+  ['require', 'encrypts without verifying the server'],
+  ['verify-ca', 'leaves the name of the server unverified'],
+])
+
+function tlsFindings({ sslMode = '', provider }: ConnectionTarget): Finding[] {
+  if (provider === 'hyperdrive') return []
+  if (sslMode === 'disable' && provider !== 'loopback') {
     return [
       {
         level: 'warning',
@@ -238,24 +199,29 @@ function tlsFindings({ sslMode, provider }: ConnectionTarget): Finding[] {
       },
     ]
   }
-  if (sslMode === undefined || sslMode === 'disable' || sslMode === 'verify-full') return []
+  const gap = SSL_GAPS.get(sslMode)
+  if (gap === undefined || (provider === 'loopback' && /^(allow|prefer)$/.test(sslMode))) return []
+  const certificate = provider.startsWith('supabase')
+    ? ' They need the root certificate from the dashboard for it.'
+    : ''
   return [
     {
       level: 'info',
       code: 'sslmode-not-verified',
-      message: `sslmode=${sslMode} does not verify the server elsewhere; here TLS always does.`,
-      fix: 'Write sslmode=verify-full, so that other tools do the same.',
+      message: `In libpq sslmode=${sslMode} ${gap}; here the server is verified, its name too.`,
+      fix: `Write sslmode=verify-full, so that other tools do the same.${certificate}`,
     },
   ]
 }
 
 function ignoredParameter(name: string): Finding {
-  const why = KNOWN_PARAMETERS[name] ?? 'a pooler may refuse the connection for it'
+  const why = REASONS.get(name) ?? 'a pooler may refuse the connection for it'
+  const shown = name.replace(/[^\x20-\x7e]/g, '').slice(0, 63)
   return {
     level: 'info',
     code: 'ignored-parameter',
-    message: `The parameter ${name.slice(0, 63)} is not sent: ${why}.`,
-    fix: 'Remove it, or leave it: it changes nothing here.',
+    message: `The parameter ${shown} is not sent: ${why}.`,
+    fix: REASONS.get(name) === IN_FRONT ? 'Move it there.' : 'Remove it: it changes nothing here.',
   }
 }
 

@@ -12,7 +12,7 @@ export type ConnectionProvider =
 /** How the server behind a connection string shares its connections. */
 export type ConnectionMode = 'transaction' | 'session' | 'direct' | 'unknown'
 
-/** The parts that a {@link ConnectionTarget} is made of. */
+/** The parts that a {@link ConnectionTarget} is made of, decoded; the only shape with a bare password. */
 export interface ConnectionParts {
   host: string
   port: number
@@ -21,7 +21,7 @@ export interface ConnectionParts {
   database: string
   applicationName?: string
   sslMode?: string
-  /** The project that `options=reference=…` names. */
+  /** The project that `options=reference=…` names; it completes the user on a shared pooler. */
   reference?: string
   ignored: readonly string[]
 }
@@ -29,7 +29,21 @@ export interface ConnectionParts {
 /**
  * What a connection string says, without ever showing its password.
  *
- * Printing, inspecting, spreading and serialising the target leave the password out.
+ * Printing, inspecting, spreading, cloning and serialising the target leave the password out;
+ * `revealPassword` alone gives it. Provider and mode are told from host and port: a pooler behind a
+ * name of your own is `other` and `unknown`.
+ *
+ * @see https://supabase.com/docs/guides/database/connecting-to-postgres
+ *
+ * @example
+ * ```ts
+ * import { parseConnectionString } from 'nullpool'
+ *
+ * const target = parseConnectionString('postgres://u.ref:pw@aws-0-eu-west-1.pooler.supabase.com:6543')
+ * target.mode // 'transaction'
+ * target.projectRef // 'ref'
+ * JSON.stringify(target) // '"postgres://u.ref:***@aws-0-eu-west-1.pooler.supabase.com:6543/postgres"'
+ * ```
  */
 export class ConnectionTarget {
   /** A name, an IPv4 or an IPv6 address without brackets, in lower case. */
@@ -50,15 +64,14 @@ export class ConnectionTarget {
 
   /** Takes decoded parts; `parseConnectionString` makes them from text. */
   constructor(parts: ConnectionParts) {
-    const { host, port, user, reference } = parts
+    const { host, port, reference } = parts
     this.host = host
     this.port = port
     this.provider = providerOf(host, port)
     this.mode = modeOf(this.provider, port)
-    const shared = this.provider === 'supabase-shared'
-    this.user = shared && reference && !user.includes('.') ? `${user}.${reference}` : user
+    this.user = this.provider === 'supabase-shared' ? withRef(parts.user, reference) : parts.user
     this.database = parts.database
-    const projectRef = refOf(this.provider, host, this.user) ?? reference
+    const projectRef = refOf(this.provider, host, this.user)
     if (projectRef !== undefined) this.projectRef = projectRef
     if (parts.applicationName !== undefined) this.applicationName = parts.applicationName
     if (parts.sslMode !== undefined) this.sslMode = parts.sslMode
@@ -85,12 +98,25 @@ export class ConnectionTarget {
   }
 }
 
-/** Whether a host is this machine by its name: `localhost`, `*.localhost`, `127.0.0.0/8`, `::1`. */
+/**
+ * Whether a host is this machine by its name: `localhost`, `*.localhost`, `127.0.0.0/8`, `::1`.
+ *
+ * Resolves nothing: a name of another kind that leads to this machine is not one.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6761#section-6.3
+ *
+ * @example
+ * ```ts
+ * isLoopbackHost('database.localhost') // true
+ * isLoopbackHost('localhost.example.com') // false
+ * ```
+ */
 export function isLoopbackHost(host: string): boolean {
   return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])\.?$/i.test(host)
 }
 
-function providerOf(host: string, port: number): ConnectionProvider {
+/** Who runs the server behind a host in lower case, as far as the name tells. */
+export function providerOf(host: string, port: number): ConnectionProvider {
   if (host.endsWith('.pooler.supabase.com')) return 'supabase-shared'
   if (/^db\.[^.]+\.supabase\.(co|com)$/.test(host)) {
     return port === 6543 ? 'supabase-dedicated' : 'supabase-direct'
@@ -116,6 +142,15 @@ function modeOf(provider: ConnectionProvider, port: number): ConnectionMode {
     default:
       return 'unknown'
   }
+}
+
+/**
+ * Supavisor takes the whole user for the role where an option names the project, dots and all; the
+ * same in one name is `<role>.<ref>`. A user that already ends in a reference is left alone.
+ */
+function withRef(user: string, reference: string | undefined): string {
+  if (reference === undefined || user.endsWith(`.${reference}`)) return user
+  return /\.[a-z0-9]{20}$/.test(user) ? user : `${user}.${reference}`
 }
 
 /** Supavisor takes what follows the last dot of the user. */

@@ -60,7 +60,7 @@ describe('diagnoseConnectionString()', () => {
       'sslmode-not-verified',
       /verify-full/,
     ],
-    [`postgres://${'u'.repeat(60)}.abcd:s@${SHARED}:6543/postgres`, 'name-too-long', /shorter/],
+    [`postgres://${'u'.repeat(64)}.abcd:s@${SHARED}:6543/postgres`, 'name-too-long', /shorter/],
     ['postgres://u:s@supabase_db_app:5432/postgres', 'host-underscore', /dashes/],
     [
       `postgres://postgres:s@${DIRECT}:5432/postgres`,
@@ -82,10 +82,73 @@ describe('diagnoseConnectionString()', () => {
     expect(finding?.message).toMatch(/\.$/)
   })
 
-  it('says nothing of modes to a long-lived server', () => {
-    expect(
-      codes(`postgres://postgres:s@${DIRECT}:5432/postgres`, { runtime: 'stationary' }),
-    ).toEqual([])
+  it('counts the role without the reference, as Supavisor does', () => {
+    const role = 'u'.repeat(63)
+    expect(codes(`postgres://${role}.abcdefghijklmnopqrst:s@${SHARED}:6543/postgres`)).toEqual([])
+  })
+
+  it.each([
+    '[YOUR-PASSWORD]',
+    '%5BYOUR-PASSWORD%5D',
+    '[your-db-password]',
+    'YOUR_PASSWORD',
+    '<password>',
+    '{password}',
+    '***',
+    '••••••••',
+  ])('knows the placeholder %s', (password) => {
+    expect(codes(`postgres://postgres.abc:${password}@${SHARED}:6543/postgres`)).toEqual([
+      'placeholder-password',
+    ])
+  })
+
+  it.each(['password', 'mypassword', '[hunter2]', 'your', '*', 'a***'])(
+    'takes %s for a password',
+    (password) => {
+      expect(codes(`postgres://u:${password}@localhost:6543/app`)).not.toContain(
+        'placeholder-password',
+      )
+    },
+  )
+
+  it('sees the reference of the host in the user, however long it is', () => {
+    expect(codes('postgres://postgres.abc:s@db.abc.supabase.co:6543/postgres')).toContain(
+      'user-with-reference',
+    )
+    expect(codes('postgres://app.role:s@db.abc.supabase.co:6543/postgres')).not.toContain(
+      'user-with-reference',
+    )
+  })
+
+  it.each([
+    ['0123.hyperdrive.local:5432/app?sslmode=require', 'Hyperdrive is spoken to in clear'],
+    ['localhost:5432/app?sslmode=prefer', 'loopback is spoken to in clear'],
+    ['localhost:5432/app?sslmode=allow', 'loopback is spoken to in clear'],
+  ])('does not say that TLS verifies %s: %s', (place) => {
+    expect(codes(`postgres://u:s@${place}`)).toEqual([])
+  })
+
+  it.each([
+    ['require', /without verifying/],
+    ['verify-ca', /name/],
+    ['prefer', /plaintext/],
+  ])('says what sslmode=%s leaves out elsewhere', (mode, message) => {
+    const [finding] = diagnoseConnectionString(`postgres://u:s@db.example.com/d?sslmode=${mode}`)
+    expect(finding).toMatchObject({ code: 'sslmode-not-verified', level: 'info' })
+    expect(finding?.message).toMatch(message)
+  })
+
+  it.each([
+    ['pgbouncer=true', /Prisma/],
+    ['connection_limit=1', /Prisma/],
+    ['channel_binding=require', /edge runtimes/],
+    ['workaround=supabase-pooler.vercel', /@vercel\/postgres/],
+    ['constructor=1', /constructor is not sent: a pooler/],
+    ['a%0Ab=1', /parameter ab is not sent/],
+  ])('says why %s is not sent', (query, message) => {
+    const [finding] = diagnoseConnectionString(`postgres://u:s@db.example.com/d?${query}`)
+    expect(finding).toMatchObject({ code: 'ignored-parameter', level: 'info' })
+    expect(finding?.message).toMatch(message)
   })
 
   it('never throws', () => {

@@ -19,6 +19,18 @@ describe('Front', () => {
     expect(wire.events).toEqual([])
   })
 
+  it('Front takes a start-up that comes in pieces, and what comes right behind it', async () => {
+    const start = client.startupMessage({ user: 'nobody' })
+    for (let at = 1; at <= start.length; at++) {
+      const wire = memoryWire()
+      const driver = new MemoryDriver(wire.upstream)
+      driver.write(start.subarray(0, at))
+      driver.write(start.subarray(at), client.query(''))
+      await rest()
+      expect(driver.heard, `cut at ${at}`).toEqual(['R', 'K', 'ZI', 'I', 'ZI'])
+    }
+  })
+
   it('Front connects at the first flight and hands on exactly what the server says', async () => {
     const wire = memoryWire()
     const driver = await wire.driver()

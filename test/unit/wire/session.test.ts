@@ -115,6 +115,23 @@ describe('Session while it logs in', () => {
     expect(peer.ended).toBe('destroyed')
   })
 
+  it('Session measures the time until a first flight could leave', async () => {
+    const wire = memoryWire()
+    const driver = await wire.driver()
+    driver.write(client.query('select 1'))
+    const peer = await wire.server.accept()
+    await peer.expect('Startup')
+    await vi.advanceTimersByTimeAsync(70)
+    peer.send(server.authenticationOk)
+    await peer.expect('Q')
+    await vi.advanceTimersByTimeAsync(500)
+    const said = [server.greeting, server.result('1')]
+    peer.send(...said)
+    await driver.until('ZI')
+    expect(wire.meter.connectMs).toBe(70)
+    expect(wire.meter.bytesReceived).toBe(Buffer.concat([server.authenticationOk, ...said]).length)
+  })
+
   it('Session takes HTTP for what it is', async () => {
     const wire = memoryWire()
     const driver = await wire.driver()
