@@ -125,7 +125,7 @@ describe('diagnoseConnectionString()', () => {
     ['localhost:5432/app?sslmode=prefer', 'loopback is spoken to in clear'],
     ['localhost:5432/app?sslmode=allow', 'loopback is spoken to in clear'],
   ])('does not say that TLS verifies %s: %s', (place) => {
-    expect(codes(`postgres://u:s@${place}`)).toEqual([])
+    expect(codes(`postgres://u:s@${place}`)).not.toContain('sslmode-not-verified')
   })
 
   it.each([
@@ -133,8 +133,10 @@ describe('diagnoseConnectionString()', () => {
     ['verify-ca', /name/],
     ['prefer', /plaintext/],
   ])('says what sslmode=%s leaves out elsewhere', (mode, message) => {
-    const [finding] = diagnoseConnectionString(`postgres://u:s@db.example.com/d?sslmode=${mode}`)
-    expect(finding).toMatchObject({ code: 'sslmode-not-verified', level: 'info' })
+    const finding = diagnoseConnectionString(
+      `postgres://u:s@db.example.com/d?sslmode=${mode}`,
+    ).find(({ code }) => code === 'sslmode-not-verified')
+    expect(finding?.level).toBe('info')
     expect(finding?.message).toMatch(message)
   })
 
@@ -146,8 +148,10 @@ describe('diagnoseConnectionString()', () => {
     ['constructor=1', /constructor is not sent: a pooler/],
     ['a%0Ab=1', /parameter ab is not sent/],
   ])('says why %s is not sent', (query, message) => {
-    const [finding] = diagnoseConnectionString(`postgres://u:s@db.example.com/d?${query}`)
-    expect(finding).toMatchObject({ code: 'ignored-parameter', level: 'info' })
+    const finding = diagnoseConnectionString(`postgres://u:s@db.example.com/d?${query}`).find(
+      ({ code }) => code === 'ignored-parameter',
+    )
+    expect(finding?.level).toBe('info')
     expect(finding?.message).toMatch(message)
   })
 
