@@ -2,6 +2,7 @@ import { NullpoolError } from '../errors.ts'
 import { Flight, type FlightReceiver } from './flight.ts'
 import {
   type BackendKey,
+  concat,
   emptyQueryResponse,
   errorResponse,
   Frontend,
@@ -10,6 +11,7 @@ import {
   MessageReader,
   readCString,
   readStartup,
+  readUint32,
   readyForQuery,
   type TransactionStatus,
 } from './messages.ts'
@@ -26,6 +28,8 @@ export interface FrontListener {
   closed(): void
 }
 
+const NOTHING: Uint8Array = new Uint8Array()
+
 /** Statements with which a driver leaves a transaction, whatever became of it. */
 const ENDS_TRANSACTION =
   /^\s*(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))/i
@@ -41,6 +45,8 @@ export class Front implements FlightReceiver, UpstreamUser {
   #closeTimeoutMs: number
   #reader = new MessageReader(MESSAGE_LIMIT)
   #started = false
+  /** What has come of the start-up packet. */
+  #startup = NOTHING
   #ended = false
   /** What the driver is adding to. */
   #current: Flight | undefined
@@ -60,8 +66,8 @@ export class Front implements FlightReceiver, UpstreamUser {
   /** Takes bytes of the driver; calls back once they were handed to the runtime. */
   write(bytes: Uint8Array, taken?: () => void): void {
     if (this.#ended) return
-    if (!this.#started) return this.#start(bytes)
-    this.#reader.push(bytes)
+    const rest = this.#started ? bytes : this.#start(bytes)
+    this.#reader.push(rest)
     let flight: Flight | undefined
     for (;;) {
       const message = this.#reader.next()
@@ -125,16 +131,22 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#later(() => this.#listener.data(readyForQuery('I')))
   }
 
-  #start(bytes: Uint8Array): void {
+  /** Takes the packet without a type that comes first; returns what lies behind it. */
+  #start(bytes: Uint8Array): Uint8Array {
+    const packet = concat([this.#startup, bytes])
+    const length = packet.length < 4 ? Number.POSITIVE_INFINITY : readUint32(packet, 0)
+    this.#startup = packet
+    if (packet.length < length) return NOTHING
     this.#started = true
-    const startup = readStartup(bytes)
-    if (startup === 'startup') {
+    this.#startup = NOTHING
+    if (readStartup(packet) === 'startup') {
       this.#upstream.join(this)
       this.#later(() => this.#listener.data(localGreeting(NO_KEY)))
-    } else {
-      this.#ended = true
-      void this.#upstream.cancel().then(() => this.#listener.closed())
+      return packet.subarray(length)
     }
+    this.#ended = true
+    void this.#upstream.cancel().then(() => this.#listener.closed())
+    return NOTHING
   }
 
   #accept(message: Uint8Array): Flight | undefined {

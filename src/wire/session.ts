@@ -35,9 +35,9 @@ export interface SessionOptions {
 export interface SessionEvents {
   /** The flight under way is answered, or the login is complete. */
   idle(): void
-  /** The flight under way was not taken; the connection is as it was before. */
+  /** The flight under way was not taken; the connection is as before. */
   refused(error: NullpoolError): void
-  /** The connection has ended. Called once; nothing is called after it. */
+  /** The connection has ended; nothing is called after it. */
   lost(error: NullpoolError): void
 }
 
@@ -80,12 +80,8 @@ export class Session {
     const startedAt = Date.now()
     const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
     try {
-      const connection = await dialWithin(
-        dial,
-        dial.logIn(route, credentials, reader, meter),
-        route,
-        connectTimeoutMs,
-      )
+      const loggingIn = dial.logIn(route, credentials, reader, meter)
+      const connection = await dialWithin(dial, loggingIn, route, connectTimeoutMs)
       reader.limit = MESSAGE_LIMIT
       const session = new Session(options, events, connection, reader)
       meter.connects += 1
@@ -112,7 +108,7 @@ export class Session {
     return this.#ready
   }
 
-  /** Resolves when nothing is under way any more, or nothing can be. */
+  /** Resolves when nothing is under way, or nothing can be. */
   nextIdle(): Promise<void> {
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
@@ -280,6 +276,8 @@ export class Session {
   }
 
   #rest(): void {
+    // A stream that its reader has left is paused and never resumed.
+    this.#reading.open()
     this.#wakeWaiters()
     this.#events.idle()
   }

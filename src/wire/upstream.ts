@@ -66,7 +66,10 @@ export class Upstream {
     if (flight?.receiver !== user) {
       if (!flight) this.#idle()
     } else if (flight.localAnswer) this.#idle()
-    else flight.abandon(() => this.#session?.send(flight))
+    else {
+      this.resume()
+      flight.abandon(() => this.#session?.send(flight))
+    }
   }
 
   /** Connects before the first flight asks for it. */
