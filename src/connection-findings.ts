@@ -11,6 +11,7 @@ export type FindingCode =
   | 'missing-password'
   | 'unescaped-password'
   | 'session-port'
+  | 'mode-unknown'
   | 'direct-host'
   | 'direct-host-ipv6'
   | 'dedicated-pooler-ipv6'

@@ -18,6 +18,19 @@ export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin):
       },
     ]
   }
+  if (mode === 'unknown') {
+    return [
+      {
+        level: 'info',
+        code: 'mode-unknown',
+        message: 'Host and port do not tell whether this is a pooler in transaction mode.',
+        fix:
+          provider === 'supabase-shared'
+            ? 'Change the port to 6543.'
+            : 'Check it with whoever runs the server: PgBouncer wants pool_mode = transaction, and its own port.',
+      },
+    ]
+  }
   if (provider === 'supabase-direct') return directFindings(where)
   if (provider === 'supabase-dedicated') {
     return [

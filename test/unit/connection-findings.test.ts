@@ -16,8 +16,7 @@ describe('diagnoseConnectionString()', () => {
   it.each([
     `postgres://postgres.abc:secret@${SHARED}:6543/postgres`,
     'postgres://u:secret@ep-a-pooler.eu.aws.neon.tech/app?sslmode=verify-full',
-    'postgres://u@localhost:6543/app',
-    'postgres://u:secret@database.example.com:6432/app',
+    'postgres://u:secret@0123.hyperdrive.local:5432/app',
   ])('has nothing to say about %s', (text) => {
     expect(codes(text)).toEqual([])
   })

@@ -25,6 +25,9 @@ describe('modeFindings()', () => {
   it.each<[string, FindingCode]>([
     [`${DIRECT}:5432`, 'direct-host'],
     ['ep-a.eu.aws.neon.tech', 'neon-direct'],
+    ['database.example.com:5432', 'mode-unknown'],
+    ['localhost:5432', 'mode-unknown'],
+    [`${SHARED}:6432`, 'mode-unknown'],
   ])('explains why toTransactionMode() leaves %s alone: %s', (place, code) => {
     const text = `postgres://u:s@${place}/postgres`
     expect(toTransactionMode(text)).toBe(text)
@@ -46,7 +49,7 @@ describe('modeFindings()', () => {
 
   it('speaks of SUPABASE_DB_URL only where it is the direct connection', () => {
     const where = { variable: 'SUPABASE_DB_URL' }
-    expect(codes('postgres://postgres:s@localhost:5432/postgres', where)).toEqual([])
+    expect(codes('postgres://postgres:s@localhost:5432/postgres', where)).toEqual(['mode-unknown'])
     expect(codes(`postgres://postgres:s@${DIRECT}:5432/postgres`, { variable: 'url' })).toEqual([
       'direct-host',
       'direct-host-ipv6',
