@@ -80,6 +80,7 @@ describe('Front after a failure', () => {
     await rest()
     expect(driver.unread).toEqual([])
     expect(peer.unread).toBe('')
+    expect(driver.errors[0]?.retryable).toBe(false)
   })
 
   it('Front gives every later flight an error of its own, with the first as its cause', async () => {

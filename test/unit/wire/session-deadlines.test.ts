@@ -112,6 +112,9 @@ describe('queryTimeoutMs', () => {
     peer.send(server.copyOutResponse)
     await driver.until('H')
     driver.front.pause()
+    // What was being read when the driver paused still comes.
+    peer.send(server.copyData('1\n'))
+    await driver.until('d')
     await vi.advanceTimersByTimeAsync(10 * LIMIT)
     expect(peer.ended).toBeUndefined()
     driver.front.resume()
