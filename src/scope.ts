@@ -241,7 +241,7 @@ export class RequestScope implements Scope {
     setTimeout(
       () => {
         if (!this.#resting()) return
-        if (this.#stage === 'draining' || this.#upstream?.inTransaction) void this.close()
+        if (this.#stage === 'draining') void this.close()
         else void this.#upstream?.release(this.#settings.closeTimeoutMs)
       },
       cameBack ? LINGER_MS : 0,
@@ -250,6 +250,8 @@ export class RequestScope implements Scope {
 
   #resting(): boolean {
     if (this.#stage !== 'draining' && this.#stage !== 'lingering') return false
+    // A transaction of a late body may await something else; its own deadline bounds it.
+    if (this.#stage === 'lingering' && this.#upstream?.inTransaction) return false
     return this.#holds === 0 && !this.#upstream?.busy
   }
 

@@ -14,8 +14,10 @@ interface Rule {
   code: NullpoolErrorCode
   message: string
   hint?: string
-  /** Certain that no statement of the user's ran, and worth another try. */
+  /** Worth another try, where it is certain that no statement of the user's ran. */
   retryable?: boolean
+  /** Said in the place of running the statement under way. */
+  insteadOfRunning?: boolean
 }
 
 const PASSWORD_HINT =
@@ -44,6 +46,7 @@ const RULES: readonly Rule[] = [
     message: 'The pooler had no free database connection in time; the statement did not run.',
     hint: 'Shorten transactions, or raise the pool size (40 % of max_connections beside the Data API, up to 80 % without it).',
     retryable: true,
+    insteadOfRunning: true,
   },
   {
     token: /^ECIRCUITBREAKER$/,
@@ -140,8 +143,13 @@ const RULES: readonly Rule[] = [
  * The error for a refusal that ends a connection.
  *
  * @param mayHaveRun - Whether a statement was already under way, which makes any retry unsafe.
+ * @param inTransaction - Whether others of its transaction ran before it.
  */
-export function serverFailure(fields: ErrorFields, mayHaveRun: boolean): NullpoolError {
+export function serverFailure(
+  fields: ErrorFields,
+  mayHaveRun: boolean,
+  inTransaction = true,
+): NullpoolError {
   const cause = new ServerError(fields.severity, fields.sqlState, fields.message)
   const rule = RULES.find((candidate) => fits(candidate, fields))
   if (!rule) {
@@ -152,7 +160,9 @@ export function serverFailure(fields: ErrorFields, mayHaveRun: boolean): Nullpoo
   return new NullpoolError(rule.code, `${rule.message} It said: ${fields.message}.`, {
     cause,
     hint: rule.hint,
-    retryable: (rule.retryable ?? false) && !mayHaveRun,
+    retryable:
+      rule.retryable === true &&
+      (!mayHaveRun || (rule.insteadOfRunning === true && !inTransaction)),
   })
 }
 
@@ -171,5 +181,6 @@ function fits(rule: Rule, fields: ErrorFields): boolean {
 /** Supavisor's `(ECODE) text`, with SQLSTATE XX000 or 08…; a user's own `raise` has other states. */
 function tokenOf(fields: ErrorFields): string | undefined {
   if (!/^(XX000|08...|26000|42P05)$/.test(fields.sqlState)) return undefined
-  return /^\((E[A-Z]+)\)/.exec(fields.message)?.[1]
+  const token = /^\((E[A-Z]+)\)/.exec(fields.message)?.[1] ?? ''
+  return RULES.some((rule) => rule.token?.test(token)) ? token : undefined
 }

@@ -284,7 +284,8 @@ export class Session {
 
   #throwIfFatal(message: Uint8Array): void {
     const fields = readErrorFields(message)
-    if (endsConnection(fields)) throw serverFailure(fields, this.#active?.sent ?? false)
+    if (endsConnection(fields))
+      throw serverFailure(fields, this.#active?.sent ?? false, this.status !== 'I')
   }
 
   #collect(message: Uint8Array): void {

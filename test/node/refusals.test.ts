@@ -152,7 +152,7 @@ describe.skipIf(!pgbouncer)('PgBouncer', () => {
     })
     await begun.promise
     const error = await refusal(url)
-    expect(error.code).toBe('ERR_POOLER_FULL')
+    expect(error).toMatchObject({ code: 'ERR_POOLER_FULL', retryable: true })
     expect(error.hint).toMatch(/pool size/)
     done.resolve()
     await holding
