@@ -1,175 +1,164 @@
-import { createDatabase, NullpoolError, type Scope } from 'nullpool'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
-import {
-  type CountingProxy,
-  type FaultAction,
-  startCountingProxy,
-} from '../support/counting-proxy.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import type { Scope } from 'nullpool'
+import { describe, expect, inject, it } from 'vitest'
+import { CLOSINGS, type How, useFaultBed, WAYS } from '../support/fault-bed.ts'
 
-const LIMITS = { connectTimeoutMs: 400, queryTimeoutMs: 400, closeTimeoutMs: 300 }
+const { pgbouncer, postgres } = inject('servers')
 
-type How = 'fin' | 'rst' | 'silence'
-const WAYS: readonly How[] = ['fin', 'rst', 'silence']
+/** The codes of one and the same end before and after the first query could run. */
+const inLogin = (how: How) => (how === 'silence' ? 'ERR_CONNECT_TIMEOUT' : 'ERR_CONNECTION_LOST')
+const later = (how: How) => (how === 'silence' ? 'ERR_QUERY_TIMEOUT' : 'ERR_CONNECTION_LOST')
 
-/** The server's answer of each turn, in clear: R10, R11, R12 to Z, rows; with TLS `S` is the first. */
-const POINTS = [
-  { point: 'before the answer to the request for TLS', turn: 1, query: '?sslmode=require' },
-  { point: 'in the TLS handshake', turn: 2, query: '?sslmode=require' },
-  { point: 'in the start-up', turn: 1, query: '' },
-  { point: 'in SCRAM, before the challenge', turn: 2, query: '' },
-  { point: 'in SCRAM, before the proof', turn: 3, query: '' },
+const plain = ({ sql }: Scope): Promise<unknown> => sql`select 1 as n`.execute()
+const bound = ({ sql }: Scope): Promise<unknown> => sql`select ${1}::int as n`.execute()
+
+/** A message of the login, and how much of it arrives. */
+const LOGIN = [
+  ['in the start-up', 'R10', 0],
+  ['in the middle of the start-up’s answer', 'R10', 7],
+  ['in SCRAM, before the challenge', 'R11', 0],
+  ['in SCRAM, in the middle of the challenge', 'R11', 20],
+  ['in SCRAM, before the proof', 'R12', 0],
+  ['in SCRAM, in the middle of the proof', 'R12', 20],
 ] as const
 
-describe('a server that goes away', () => {
-  let bed: TestDatabase
-  let proxy: CountingProxy
-  let scope: Scope
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-  })
-  beforeEach(async () => {
-    proxy = await startCountingProxy({ target: inject('servers').postgres })
-  })
-  afterEach(() => proxy.stop())
-  afterAll(() => bed[Symbol.asyncDispose]())
+/** A message of a result, and how much of it arrives. */
+const RESULT = [
+  ['before the first row', 'D', 0],
+  ['in the middle of a row', 'D', 6],
+  ['between the rows and their end', 'C', 0],
+  ['before ReadyForQuery', 'Z', 0],
+  ['in the middle of ReadyForQuery', 'Z', 3],
+] as const
 
-  const open = (query = ''): Scope => {
-    const tls = query === '' ? {} : { tls: { ca: bed.servers.ca } }
-    scope = createDatabase({ url: bed.url(proxy, { query }), ...LIMITS, ...tls }).scope()
-    return scope
-  }
+describe.each([
+  ['Postgres', postgres],
+  ['PgBouncer', pgbouncer],
+] as const)('%s goes away', (_name, target) => {
+  describe.skipIf(!target)('on the counting proxy', () => {
+    const bed = useFaultBed(() => target ?? postgres)
 
-  const goAwayAt = (turn: number, how: How, keep = 0): void => {
-    const action: FaultAction =
-      how === 'silence'
-        ? keep > 0
-          ? { truncate: keep, andThen: 'stall' }
-          : 'stall'
-        : keep > 0
-          ? { truncate: keep, andThen: how }
-          : { cut: how }
-    proxy.inject({
-      when: (event) => (event.direction === 'down' && event.turn === turn ? action : undefined),
-    })
-  }
-
-  /** One error of the right kind, one attempt, and an end. */
-  const expectFailure = async (
-    failing: Promise<unknown>,
-    code: string,
-    retryable: boolean,
-  ): Promise<void> => {
-    const error = await failing.then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    expect(error).toBeInstanceOf(NullpoolError)
-    expect(error).toMatchObject({ code, retryable })
-    await expect(run(scope)).rejects.toBeInstanceOf(NullpoolError)
-    await scope.close()
-    expect(proxy.connections).toHaveLength(1)
-  }
-
-  for (const { point, turn, query } of POINTS) {
-    it.each(WAYS)(`${point}, with %s`, async (how) => {
-      goAwayAt(turn, how)
-      open(query)
-      const tlsHandshake = turn === 2 && query !== ''
-      const code =
-        how === 'silence'
-          ? 'ERR_CONNECT_TIMEOUT'
-          : tlsHandshake && how === 'fin'
-            ? 'ERR_CONNECTION_LOST'
-            : 'ERR_CONNECTION_LOST'
-      await expectFailure(run(scope), code, true)
-    })
-  }
-
-  it.each(WAYS)('in the middle of a result, with %s', async (how) => {
-    goAwayAt(4, how, 40)
-    open()
-    const code = how === 'silence' ? 'ERR_QUERY_TIMEOUT' : 'ERR_CONNECTION_LOST'
-    await expectFailure(run(scope), code, false)
-  })
-
-  it.each(['fin', 'rst'] as const)(
-    'while idle, with %s: nothing ran, and it says so',
-    async (how) => {
-      open()
-      await run(scope)
-      proxy.cutAll(how)
-      await proxy.until(() => proxy.connections.every((connection) => !connection.open))
-      await expectFailure(run(scope), 'ERR_CONNECTION_LOST', true)
-    },
-  )
-
-  it('while idle, in silence', async () => {
-    open()
-    await run(scope)
-    proxy.stall()
-    await expectFailure(run(scope), 'ERR_QUERY_TIMEOUT', false)
-  })
-
-  it.each(['fin', 'rst'] as const)(
-    'under a cursor whose consumer is thinking, with %s: it never ends as if complete',
-    async (how) => {
-      const { sql } = open()
-      const seen: number[] = []
-      const reading = (async () => {
-        for await (const rows of sql`select generate_series(1, 100) as n`.cursor(10)) {
-          seen.push(...rows.map((row) => row.n as number))
-          if (seen.length > 10) continue
-          proxy.cutAll(how)
-          await proxy.until(() => proxy.connections.every((connection) => !connection.open))
-        }
-      })()
-      await expectFailure(reading, 'ERR_CONNECTION_LOST', false)
-      expect(seen).toHaveLength(10)
-    },
-  )
-
-  it.each(['fin', 'rst'] as const)(
-    'between two statements of a transaction, with %s: everything settles, nothing is committed',
-    async (how) => {
-      const { sql } = open()
-      await bed.sql`create table if not exists written (n int)`
-      const working = sql.begin(async (tx) => {
-        await tx`insert into written values (1)`
-        proxy.cutAll(how)
-        await proxy.until(() => proxy.connections.every((connection) => !connection.open))
-        const settled = await Promise.allSettled([
-          tx`insert into written values (${2})`,
-          tx`insert into written values (${3})`,
-          tx`insert into written values (4)`,
-        ])
-        expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
-        throw (settled[0] as PromiseRejectedResult).reason
+    describe.each(LOGIN)('%s', (_point, message, keep) => {
+      it.each(WAYS)('with %s: nothing ran', async (how) => {
+        bed.leaveAt(how, message, keep)
+        const scope = bed.scope()
+        const failing = bound(scope)
+        const error = await bed.expectFailure(scope, failing, {
+          code: inLogin(how),
+          retryable: true,
+        })
+        expect(error.message).toContain('None of your SQL ran.')
+        expect(scope.metrics).toMatchObject({ connects: 0, queries: 0 })
       })
-      await expectFailure(working, 'ERR_CONNECTION_LOST', true)
-      expect(await bed.sql`select * from written`).toHaveLength(0)
-    },
-  )
+    })
 
-  it('under a COPY, with rst: the stream fails', async () => {
-    const { sql } = open()
-    await bed.sql`create table if not exists copied (n int)`
-    const rows = await sql`copy copied from stdin`.writable()
-    const failing = new Promise((_, reject) => rows.on('error', reject))
-    proxy.cutAll('rst')
-    await expectFailure(failing, 'ERR_CONNECTION_LOST', false)
-  })
+    it.each(WAYS)('between the proof and ReadyForQuery, with %s', async (how) => {
+      bed.leaveAt('silence', 'R12', Number.POSITIVE_INFINITY)
+      const scope = bed.scope()
+      const failing = plain(scope)
+      // The first flight leaves on the proof: whether the server has read it, nobody can tell.
+      await bed.proxy.until(({ turns }) => turns === 4)
+      if (how !== 'silence') bed.proxy.cutAll(how)
+      await bed.expectFailure(scope, failing, { code: inLogin(how), retryable: false })
+    })
 
-  it('does not disturb the next request', async () => {
-    goAwayAt(2, 'rst')
-    open()
-    await expect(run(scope)).rejects.toMatchObject({ code: 'ERR_CONNECTION_LOST' })
-    proxy.reset()
-    await using next = createDatabase({ url: bed.url(proxy), ...LIMITS }).scope()
-    expect(await run(next)).toHaveLength(1)
+    describe.each(RESULT)('%s', (_point, message, keep) => {
+      it.each(WAYS)('with %s: whether it ran is not known', async (how) => {
+        const scope = bed.scope()
+        await plain(scope)
+        bed.leaveAt(how, message, keep)
+        const error = await bed.expectFailure(scope, bound(scope), {
+          code: later(how),
+          retryable: false,
+        })
+        expect(error.message).toContain('is not known')
+      })
+    })
+
+    it.each(WAYS)('when a parameterised query has been described, with %s', async (how) => {
+      const scope = bed.scope()
+      await plain(scope)
+      bed.leaveAt(how, 't')
+      await bed.expectFailure(scope, bound(scope), { code: later(how), retryable: false })
+    })
+
+    it.each(CLOSINGS)('while idle, with %s: the statement was not sent', async (how) => {
+      const scope = bed.scope()
+      await plain(scope)
+      const { queries } = scope.metrics
+      await bed.cut(how)
+      await bed.expectFailure(scope, bound(scope), {
+        code: 'ERR_CONNECTION_LOST',
+        retryable: true,
+      })
+      expect(scope.metrics.queries).toBe(queries)
+    })
+
+    it('while idle, in silence', async () => {
+      const scope = bed.scope()
+      await plain(scope)
+      bed.proxy.stall()
+      await bed.expectFailure(scope, bound(scope), { code: 'ERR_QUERY_TIMEOUT', retryable: false })
+    })
+
+    it.each(WAYS)('with twenty queries waiting, with %s: each of them fails', async (how) => {
+      const scope = bed.scope()
+      await plain(scope)
+      bed.leaveAt(how, 'D')
+      const failing = Promise.all(
+        Array.from({ length: 10 }, () => [plain(scope), bound(scope)]).flat(),
+      )
+      await bed.expectFailure(scope, failing, { code: later(how), retryable: false })
+    })
+
+    it('as soon as it has accepted', async () => {
+      bed.proxy.refuse = true
+      const scope = bed.scope()
+      await expect(bound(scope)).rejects.toMatchObject({
+        code: 'ERR_CONNECTION_LOST',
+        retryable: true,
+      })
+      await expect(bound(scope)).rejects.toMatchObject({ code: 'ERR_CONNECTION_LOST' })
+      await scope.close()
+      expect(bed.proxy.refused).toBe(1)
+    })
   })
 })
 
-async function run(scope: Scope): Promise<unknown[]> {
-  return [...(await scope.sql`select ${1}::int as n`)]
-}
+describe('Postgres goes away under TLS', () => {
+  const bed = useFaultBed(() => postgres)
+  const open = (): Scope =>
+    bed.scope({ query: '?sslmode=require', tls: { ca: inject('servers').ca } })
+
+  describe.each([
+    ['before it answers the request for TLS', 1],
+    ['in the handshake', 2],
+    ['in the start-up', 3],
+  ] as const)('%s', (_point, turn) => {
+    it.each(WAYS)('with %s: nothing ran', async (how) => {
+      bed.leaveInTurn(how, turn)
+      const scope = open()
+      await bed.expectFailure(scope, bound(scope), { code: inLogin(how), retryable: true })
+    })
+
+    it.each(WAYS)('with %s in the middle of its words', async (how) => {
+      // One byte is all there is to the first answer; the others are records of some length.
+      bed.leaveInTurn(how, turn, turn === 1 ? 0 : 3)
+      const scope = open()
+      await bed.expectFailure(scope, bound(scope), { code: inLogin(how), retryable: true })
+    })
+  })
+
+  it.each(WAYS)('in the middle of a record, with %s', async (how) => {
+    const scope = open()
+    await plain(scope)
+    bed.leaveInTurn(how, bed.proxy.turns + 1, 40)
+    await bed.expectFailure(scope, plain(scope), { code: later(how), retryable: false })
+  })
+
+  it.each(CLOSINGS)('while idle, without a word of TLS, with %s', async (how) => {
+    const scope = open()
+    await plain(scope)
+    await bed.cut(how)
+    await bed.expectFailure(scope, bound(scope), { code: 'ERR_CONNECTION_LOST', retryable: true })
+  })
+})

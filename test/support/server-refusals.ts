@@ -1,5 +1,5 @@
-// What poolers and servers say when they refuse, word for word: the table of research/poolers.md §4. Where
-// its column says B (back off) or Y, none of the user's SQL ran and another try may work: `retry` here.
+// What poolers and servers say when they refuse, word for word, as their sources and a
+// run of each have it. `retry`: none of the user's SQL ran, and another try may work.
 
 import type { NullpoolErrorCode } from '../../src/errors.ts'
 
