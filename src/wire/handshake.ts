@@ -5,8 +5,6 @@ import {
   concat,
   decodeText,
   encodeText,
-  HANDSHAKE_MESSAGE_LIMIT,
-  MessageReader,
   passwordMessage,
   readCString,
   readErrorFields,
@@ -48,7 +46,7 @@ export async function negotiateTls(
   exchange: (bytes: Uint8Array) => Promise<Uint8Array>,
 ): Promise<void> {
   const answer = await exchange(sslRequest())
-  if (answer[0] === Backend.errorResponse) throw readRefusal(answer)
+  if (answer[0] === Backend.errorResponse) throw refusedBeforeTls()
   if (answer.length === 1 && answer[0] === 0x53) return
   if (answer.length === 1 && answer[0] === 0x4e) {
     throw new NullpoolError('ERR_TLS_REFUSED', 'The server does not speak TLS.', {
@@ -171,19 +169,16 @@ function unsupportedMethod(what: string): NullpoolError {
 }
 
 /**
- * A server that is full may refuse before TLS, in clear; only its words are used, nothing is sent. A
- * postmaster that cannot fork frames them as protocol 2 did: E, text, NUL.
+ * A server that is full, or cannot fork, may refuse before TLS. Anybody on the way could have written
+ * its words, so they are not repeated (CVE-2024-10977).
  */
-function readRefusal(answer: Uint8Array): NullpoolError {
-  const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
-  reader.push(answer)
-  if (answer[1] === 0) {
-    const message = reader.next()
-    if (message) return serverFailure(readErrorFields(message), false)
-  }
+function refusedBeforeTls(): NullpoolError {
   return new NullpoolError(
     'ERR_SERVER_UNAVAILABLE',
-    `The server refused the connection before TLS: ${readCString(answer, 1).trim()}.`,
-    { retryable: true },
+    'The server refused the connection before TLS.',
+    {
+      hint: 'It may be full or restarting: look at its log, or retry with a delay.',
+      retryable: true,
+    },
   )
 }

@@ -1,6 +1,6 @@
-import type { Scope } from 'nullpool'
+import type { DatabaseOptions, Scope } from 'nullpool'
 import { describe, expect, inject, it } from 'vitest'
-import { CLOSINGS, type How, useFaultBed, WAYS } from '../support/fault-bed.ts'
+import { CLOSINGS, type How, impatient, useFaultBed, WAYS } from '../support/fault-bed.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 
@@ -40,7 +40,7 @@ describe.each([
     describe.each(LOGIN)('%s', (_point, message, keep) => {
       it.each(WAYS)('with %s: nothing ran', async (how) => {
         bed.leaveAt(how, message, keep)
-        const scope = bed.scope()
+        const scope = bed.scope(impatient(how, 'connectTimeoutMs'))
         const failing = bound(scope)
         const error = await bed.expectFailure(scope, failing, {
           code: inLogin(how),
@@ -53,7 +53,7 @@ describe.each([
 
     it.each(WAYS)('between the proof and ReadyForQuery, with %s', async (how) => {
       bed.leaveAt('silence', 'R12', Number.POSITIVE_INFINITY)
-      const scope = bed.scope()
+      const scope = bed.scope(impatient(how, 'connectTimeoutMs', 1_000))
       const failing = plain(scope)
       // The first flight leaves on the proof: whether the server has read it, nobody can tell.
       await bed.proxy.until(({ turns }) => turns === 4)
@@ -63,7 +63,7 @@ describe.each([
 
     describe.each(RESULT)('%s', (_point, message, keep) => {
       it.each(WAYS)('with %s: whether it ran is not known', async (how) => {
-        const scope = bed.scope()
+        const scope = bed.scope(impatient(how, 'queryTimeoutMs'))
         await plain(scope)
         bed.leaveAt(how, message, keep)
         const error = await bed.expectFailure(scope, bound(scope), {
@@ -75,7 +75,7 @@ describe.each([
     })
 
     it.each(WAYS)('when a parameterised query has been described, with %s', async (how) => {
-      const scope = bed.scope()
+      const scope = bed.scope(impatient(how, 'queryTimeoutMs'))
       await plain(scope)
       bed.leaveAt(how, 't')
       await bed.expectFailure(scope, bound(scope), { code: later(how), retryable: false })
@@ -94,14 +94,14 @@ describe.each([
     })
 
     it('while idle, in silence', async () => {
-      const scope = bed.scope()
+      const scope = bed.scope({ queryTimeoutMs: 300 })
       await plain(scope)
       bed.proxy.stall()
       await bed.expectFailure(scope, bound(scope), { code: 'ERR_QUERY_TIMEOUT', retryable: false })
     })
 
     it.each(WAYS)('with twenty queries waiting, with %s: each of them fails', async (how) => {
-      const scope = bed.scope()
+      const scope = bed.scope(impatient(how, 'queryTimeoutMs'))
       await plain(scope)
       bed.leaveAt(how, 'D')
       const failing = Promise.all(
@@ -126,8 +126,8 @@ describe.each([
 
 describe('Postgres goes away under TLS', () => {
   const bed = useFaultBed(() => postgres)
-  const open = (): Scope =>
-    bed.scope({ query: '?sslmode=require', tls: { ca: inject('servers').ca } })
+  const open = (limits: DatabaseOptions = {}): Scope =>
+    bed.scope({ query: '?sslmode=require', tls: { ca: inject('servers').ca }, ...limits })
 
   describe.each([
     ['before it answers the request for TLS', 1],
@@ -136,20 +136,20 @@ describe('Postgres goes away under TLS', () => {
   ] as const)('%s', (_point, turn) => {
     it.each(WAYS)('with %s: nothing ran', async (how) => {
       bed.leaveInTurn(how, turn)
-      const scope = open()
+      const scope = open(impatient(how, 'connectTimeoutMs'))
       await bed.expectFailure(scope, bound(scope), { code: inLogin(how), retryable: true })
     })
 
     it.each(WAYS)('with %s in the middle of its words', async (how) => {
       // One byte is all there is to the first answer; the others are records of some length.
       bed.leaveInTurn(how, turn, turn === 1 ? 0 : 3)
-      const scope = open()
+      const scope = open(impatient(how, 'connectTimeoutMs'))
       await bed.expectFailure(scope, bound(scope), { code: inLogin(how), retryable: true })
     })
   })
 
   it.each(WAYS)('in the middle of a record, with %s', async (how) => {
-    const scope = open()
+    const scope = open(impatient(how, 'queryTimeoutMs'))
     await plain(scope)
     bed.leaveInTurn(how, bed.proxy.turns + 1, 40)
     await bed.expectFailure(scope, plain(scope), { code: later(how), retryable: false })
