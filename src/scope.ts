@@ -159,7 +159,10 @@ export class RequestScope implements Scope {
   /** Refuses statements of a request that is over, and of requests that do not own this scope. */
   #admit(): void {
     const running = current.get()
-    if (running && !running.#descendsFrom(this)) throw foreignScope()
+    // A scope may be made inside of another's request, and either may be used there.
+    if (running && !running.#descendsFrom(this) && !this.#descendsFrom(running)) {
+      throw foreignScope()
+    }
     if (this.#stage === 'lingering' && Date.now() - this.#lastUse > LATE_USE_MS) void this.close()
     this.#lastUse = Date.now()
     if (this.#stage === 'over') throw this.#context.signal?.aborted ? aborted() : scopeClosed()

@@ -153,7 +153,7 @@ export class Upstream {
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
     const closing = this.#close(session, timeoutMs, underWay)
-    void settledWithin(closing, cancelAfterMs).then((ended) => {
+    void settledWithin(closing, Math.min(cancelAfterMs, timeoutMs / 2)).then((ended) => {
       if (!ended && session.busy) void this.#requestCancel(session)
     })
     return closing

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Scope } from 'nullpool'
 import { beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import {
@@ -205,40 +204,6 @@ describe.each([
     })
 
     describe('in COPY', () => {
-      it.each(CLOSINGS)('from the client, with %s', async (how) => {
-        const scope = bed.scope()
-        const rows = await scope.sql`copy written from stdin`.writable()
-        const failing = once(rows, 'finish')
-        rows.write('1\n')
-        await bed.proxy.until(({ turns }) => turns >= 5)
-        await bed.cut(how)
-        await bed.expectFailure(scope, failing, { code: 'ERR_CONNECTION_LOST', retryable: false })
-        expect(await committed()).toEqual([])
-      })
-
-      it.each(WAYS)('from the client, at its end, with %s', async (how) => {
-        const scope = bed.scope(impatient(how, 'queryTimeoutMs'))
-        const rows = await scope.sql`copy written from stdin`.writable()
-        bed.leaveAt(how, 'C')
-        const failing = once(rows, 'finish')
-        rows.end('1\n')
-        await bed.expectFailure(scope, failing, { code: lost(how), retryable: false })
-      })
-
-      it('from the client, in a silence that takes no more rows', async () => {
-        const scope = bed.scope({ queryTimeoutMs: 300 })
-        const rows = await scope.sql`copy written from stdin`.writable()
-        bed.proxy.stall('up')
-        const failing = new Promise((_, reject) => rows.on('error', reject))
-        const million = '1\n'.repeat(500_000)
-        const write = (): void => {
-          while (rows.write(million));
-          rows.once('drain', write)
-        }
-        write()
-        await bed.expectFailure(scope, failing, { code: 'ERR_QUERY_TIMEOUT', retryable: false })
-      })
-
       it.each(WAYS)('to the client, with %s', async (how) => {
         const scope = bed.scope(impatient(how, 'queryTimeoutMs'))
         const rows = await scope.sql`
