@@ -6,6 +6,7 @@ const STATEMENTS: ReadonlySet<PropertyKey> = new Set([
   'begin',
   'reserve',
   'file',
+  'largeObject',
   'notify',
   'listen',
   'subscribe',
