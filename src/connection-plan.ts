@@ -29,7 +29,8 @@ const CERTAIN_FAILURES: ReadonlySet<FindingCode> = new Set([
 /**
  * Reads the connection string of a request and decides how to connect.
  *
- * @throws {NullpoolError} `ERR_URL_MISSING`, or `ERR_URL_INVALID` for one that cannot work.
+ * @throws {NullpoolError} `ERR_URL_MISSING`, `ERR_URL_INVALID` for one that cannot work, or `ERR_OPTIONS`
+ *   for a `tls` that it cannot have.
  */
 export function planConnection(settings: Settings, env: unknown, runtime: Runtime): ConnectionPlan {
   const source = findConnectionString(settings.url, env, runtime)
@@ -61,11 +62,19 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
 
 /** `undefined` is plaintext: by name, on the same machine, or inside of Cloudflare's own network. */
 function chooseTls(option: Tls | undefined, target: ConnectionTarget): TlsOptions | undefined {
-  if (target.provider === 'hyperdrive') return undefined
+  if (target.provider === 'hyperdrive') return refuseTls(option)
   if (option === 'disable') return undefined
   if (option === 'verify') return {}
   if (option !== undefined) return option
   if (target.sslMode === 'disable') return undefined
   const wanted = target.sslMode !== undefined && !/^(allow|prefer)$/.test(target.sslMode)
   return isLoopbackHost(target.host) && !wanted ? undefined : {}
+}
+
+/** The binding's socket has no TLS, and stays inside of Cloudflare: whoever asks for it has to know. */
+function refuseTls(option: Tls | undefined): undefined {
+  if (option === undefined || option === 'disable') return
+  throw new NullpoolError('ERR_OPTIONS', 'The option tls cannot be honoured behind Hyperdrive.', {
+    hint: 'Leave tls out: the binding is reached inside of Cloudflare in clear, and Hyperdrive itself encrypts and verifies the way to the database; upload the CA there (wrangler cert upload).',
+  })
 }

@@ -30,6 +30,7 @@ export type NullpoolErrorCode =
   | 'ERR_SERVER'
   | 'ERR_PROTOCOL'
   | 'ERR_QUERY_TIMEOUT'
+  | 'ERR_STREAM_IDLE'
   | 'ERR_TRANSACTION_IDLE'
   | 'ERR_PREPARED_STATEMENT'
   | 'ERR_SESSION_STATE'
@@ -43,7 +44,7 @@ export interface NullpoolErrorOptions {
   cause?: unknown
   /** The option to change and the value to give it, in one sentence. */
   hint?: string | undefined
-  /** True only where it is certain that none of your SQL ran. Defaults to false. */
+  /** True only where none of the request's SQL ran and another attempt may succeed. Defaults to false. */
   retryable?: boolean
 }
 
@@ -68,7 +69,10 @@ export class NullpoolError extends Error {
   override readonly name: string = 'NullpoolError'
   /** Stable across releases. */
   readonly code: NullpoolErrorCode
-  /** True only where it is certain that none of your SQL ran, so that running it again is safe. */
+  /**
+   * True only where it is certain that no statement of the request ran, and where another attempt may
+   * succeed: the whole request can be repeated.
+   */
   readonly retryable: boolean
   /** What to change, naming the option. */
   declare readonly hint?: string

@@ -4,7 +4,6 @@ import { NullpoolError } from './errors.ts'
 export function scopeClosed(): NullpoolError {
   return new NullpoolError('ERR_SCOPE_CLOSED', 'The request that this sql belongs to is over.', {
     hint: 'Await every query before the handler returns, or keep the connection for background work with c.var.db.hold(promise).',
-    retryable: true,
   })
 }
 
@@ -22,7 +21,6 @@ export function foreignScope(): NullpoolError {
     'The sql of one request was used while another request was being answered.',
     {
       hint: 'Take sql from the context of the request at hand (c.var.sql), never from a variable outside of the handler.',
-      retryable: true,
     },
   )
 }
@@ -34,7 +32,6 @@ export function sessionRequired(feature: string): NullpoolError {
     `${feature} needs a connection of its own, which a request in transaction mode does not have.`,
     {
       hint: 'Use a direct or session-mode connection (port 5432) from a long-lived server.',
-      retryable: true,
     },
   )
 }

@@ -89,7 +89,7 @@ export class RequestScope implements Scope {
       () => this.#createClient(),
       () => this.#admit(),
     )
-    if (settings.eager) this.#connection().open()
+    if (settings.eager) this.#openEarly()
   }
 
   get metrics(): ScopeMetrics {
@@ -146,9 +146,7 @@ export class RequestScope implements Scope {
   #end(failure: () => NullpoolError, cancelAfterMs?: number): Promise<void> {
     this.#stage = 'over'
     this.#context.signal?.removeEventListener('abort', this.#onAbort)
-    this.#closing ??=
-      this.#upstream?.close(failure, this.#settings.closeTimeoutMs, cancelAfterMs) ??
-      Promise.resolve()
+    this.#closing ??= this.#upstream?.close(failure, cancelAfterMs) ?? Promise.resolve()
     return this.#closing
   }
 
@@ -181,7 +179,7 @@ export class RequestScope implements Scope {
       port,
       user,
       database,
-      connect: (listener) => new Front(upstream, listener, this.#settings.closeTimeoutMs),
+      connect: (listener) => new Front(upstream, listener),
       notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
       unsupported: sessionRequired,
     })
@@ -194,10 +192,10 @@ export class RequestScope implements Scope {
 
   #connection(): Upstream {
     if (this.#upstream) return this.#upstream
-    const { connectTimeoutMs, queryTimeoutMs } = this.#settings
+    const { connectTimeoutMs, queryTimeoutMs, closeTimeoutMs } = this.#settings
     const { route, credentials, warnings } = this.#planned()
     for (const { code, message } of warnings) this.#warn(code, message)
-    const limits = { connectTimeoutMs, queryTimeoutMs }
+    const limits = { connectTimeoutMs, queryTimeoutMs, closeTimeoutMs }
     const upstream = new Upstream(
       { route, credentials, ...limits, meter: this.#meter },
       {
@@ -216,8 +214,17 @@ export class RequestScope implements Scope {
     )
     this.#upstream = upstream
     if (this.#context.signal?.aborted) void this.abort()
+    else if (this.#stage === 'over') void upstream.close(scopeClosed)
     else this.#context.signal?.addEventListener('abort', this.#onAbort)
     return upstream
+  }
+
+  #openEarly(): void {
+    try {
+      this.#connection().open()
+    } catch {
+      // Whatever is wrong with the connection string is told where it is wanted: by the first query.
+    }
   }
 
   /** From the first byte on the platform has to wait for the goodbye. */
@@ -237,6 +244,7 @@ export class RequestScope implements Scope {
 
   /** Closes once nothing of the request uses the connection. */
   #settle(): void {
+    if (this.#stage === 'draining' && this.#holds === 0) this.#upstream?.hurry()
     if (!this.#resting()) return
     // Whoever got the last answer has until the next turn of the event loop to ask again; a response
     // that has come back once will do so again.
@@ -245,7 +253,7 @@ export class RequestScope implements Scope {
       () => {
         if (!this.#resting()) return
         if (this.#stage === 'draining') void this.close()
-        else void this.#upstream?.release(this.#settings.closeTimeoutMs)
+        else void this.#upstream?.release()
       },
       cameBack ? LINGER_MS : 0,
     )

@@ -30,6 +30,11 @@ export class DriverSocket extends EventEmitter {
     })
   }
 
+  /** Whether an error is about to be emitted. */
+  get failing(): boolean {
+    return this.#front.failing
+  }
+
   write(bytes: Uint8Array, callback?: () => void): boolean {
     this.#front.write(bytes, callback)
     return true

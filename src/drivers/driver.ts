@@ -13,6 +13,8 @@ export interface DriverConnection {
   pause(): void
   /** The driver wants bytes again. */
   resume(): void
+  /** Whether {@link FrontListener.error} is about to be called: what it awaits has failed already. */
+  readonly failing: boolean
 }
 
 /** What a driver is given to make a client for one request. */

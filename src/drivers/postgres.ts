@@ -2,6 +2,9 @@ import postgres, { type Options, type PostgresType, type Sql } from 'postgres'
 import { registerArrayTypes, type TypeOptions } from './array-types.ts'
 import type { Driver, DriverHost } from './driver.ts'
 import { DriverSocket } from './driver-socket.ts'
+import { eachQuery } from './each-query.ts'
+import { mendQuery } from './mend-query.ts'
+import { reserveApart } from './reserve.ts'
 
 /** What of postgres.js's options makes sense for a connection that lives as long as a request. */
 export interface PostgresDriverOptions {
@@ -41,8 +44,51 @@ interface UntypedOptions {
 }
 
 function createClient(host: DriverHost, options: PostgresDriverOptions): Sql {
-  const settings: Options<Record<string, PostgresType>> & UntypedOptions = {
+  return connect(host, options, {
+    reserve: reserveApart(() => connect(host, options)),
+    listen: () => Promise.reject(host.unsupported('sql.listen')),
+    subscribe: () => Promise.reject(host.unsupported('sql.subscribe')),
+  })
+}
+
+function connect(host: DriverHost, options: PostgresDriverOptions, own: Partial<Sql> = {}): Sql {
+  const sockets: DriverSocket[] = []
+  const sql = postgres(settingsFor(host, options, sockets)) as Sql
+  registerArrayTypes(sql.options as unknown as TypeOptions)
+  const failing = (): boolean => sockets.some((socket) => socket.failing)
+  const mend = (made: unknown): void => mendQuery(made, sql.CLOSE, failing)
+  const reserve = sql.reserve
+  const loggedIn = logIn(sql)
+  const mended = { reserve: () => loggedIn.then(async () => eachQuery(await reserve(), mend)) }
+  return eachQuery(Object.assign(sql, mended, own), mend)
+}
+
+/**
+ * Has a statement without text, which the front answers itself, come first. What postgres.js connects
+ * for must be neither a reservation nor cancelled: both would keep all others waiting (postgres#1203).
+ */
+async function logIn(sql: Sql): Promise<void> {
+  try {
+    await sql.unsafe('')
+  } catch {
+    // Whatever is wrong is told to those who come next.
+  }
+}
+
+/** Nobody has asked for the statement without text. */
+function quietLogin(debug: PostgresDriverOptions['debug']): Pick<PostgresDriverOptions, 'debug'> {
+  if (typeof debug !== 'function') return {}
+  return { debug: (id, text, ...rest) => (text === '' ? undefined : debug(id, text, ...rest)) }
+}
+
+function settingsFor(
+  host: DriverHost,
+  options: PostgresDriverOptions,
+  sockets: DriverSocket[],
+): Options<Record<string, PostgresType>> & UntypedOptions {
+  return {
     ...options,
+    ...quietLogin(options.debug),
     host: host.host,
     port: host.port,
     user: host.user,
@@ -64,25 +110,10 @@ function createClient(host: DriverHost, options: PostgresDriverOptions): Sql {
       const { severity = 'NOTICE', code = '', message = '' } = notice
       host.notice({ severity, code, message })
     },
-    socket: () => new DriverSocket((listener) => host.connect(listener)),
-  }
-  const sql = postgres(settings) as Sql
-  registerArrayTypes(sql.options as unknown as TypeOptions)
-  return Object.assign(sql, {
-    reserve: reserveAfterLogin(sql),
-    listen: () => Promise.reject(host.unsupported('sql.listen')),
-    subscribe: () => Promise.reject(host.unsupported('sql.subscribe')),
-  })
-}
-
-/**
- * Without the fetching of types, `reserve` as the first act never resolves (postgres#1203): an empty
- * statement, which the front answers itself, logs in before it.
- */
-function reserveAfterLogin(sql: Sql): Sql['reserve'] {
-  const reserve = sql.reserve
-  return async () => {
-    await sql.unsafe('')
-    return reserve()
+    socket() {
+      const socket = new DriverSocket((listener) => host.connect(listener))
+      sockets.push(socket)
+      return socket
+    },
   }
 }

@@ -4,6 +4,7 @@ import {
   concat,
   copyFailMessage,
   Frontend,
+  readyForQuery,
   syncMessage,
   type TransactionStatus,
 } from './messages.ts'
@@ -17,6 +18,8 @@ export interface FlightReceiver {
   /** The flight was not sent, and nothing else is wrong. */
   refused(flight: Flight, error: NullpoolError): void
 }
+
+const NOTHING = new Uint8Array()
 
 const NOBODY: FlightReceiver = {
   receive() {},
@@ -137,6 +140,21 @@ export class Flight {
   /** Tells those who wait for what has been taken so far. */
   taken(): void {
     for (const callback of this.#onTaken.splice(0)) callback()
+  }
+
+  /**
+   * Says the answer that takes the place of the server's, and ReadyForQuery once the Sync is there.
+   *
+   * @returns whether that was all.
+   */
+  answerLocally(status: TransactionStatus): boolean {
+    const answer = this.localAnswer ?? NOTHING
+    this.localAnswer = NOTHING
+    this.taken()
+    const end = this.complete ? [readyForQuery(status)] : []
+    this.#receiver.receive(concat([answer, ...end]))
+    if (this.complete) this.#receiver.finished(this, status)
+    return this.complete
   }
 
   /** Notes whose turn it is after a message of the server. */

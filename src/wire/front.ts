@@ -1,7 +1,6 @@
 import { NullpoolError } from '../errors.ts'
 import { Flight, type FlightReceiver } from './flight.ts'
 import {
-  type BackendKey,
   concat,
   emptyQueryResponse,
   errorResponse,
@@ -42,7 +41,6 @@ const ENDS_TRANSACTION =
 export class Front implements FlightReceiver, UpstreamUser {
   #upstream: Upstream
   #listener: FrontListener
-  #closeTimeoutMs: number
   #reader = new MessageReader(MESSAGE_LIMIT)
   #started = false
   /** What has come of the start-up packet. */
@@ -54,13 +52,19 @@ export class Front implements FlightReceiver, UpstreamUser {
   #flights: Flight[] = []
   #status: TransactionStatus = 'I'
   #failure: (() => NullpoolError) | undefined
+  /** Errors that are about to be told. */
+  #untold = 0
   /** What the driver said last after the failure. */
   #statement: Uint8Array | undefined
 
-  constructor(upstream: Upstream, listener: FrontListener, closeTimeoutMs: number) {
+  constructor(upstream: Upstream, listener: FrontListener) {
     this.#upstream = upstream
     this.#listener = listener
-    this.#closeTimeoutMs = closeTimeoutMs
+  }
+
+  /** Whether an error is about to be told: what the driver awaits has failed already. */
+  get failing(): boolean {
+    return this.#untold > 0
   }
 
   /** Takes bytes of the driver; calls back once they were handed to the runtime. */
@@ -84,7 +88,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#upstream.leave(this, this.#closeTimeoutMs)
+    this.#upstream.leave(this)
     queueMicrotask(() => this.#listener.closed())
   }
 
@@ -115,12 +119,7 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   fail(failure: () => NullpoolError): boolean {
     this.#failure = failure
-    const owed = this.#flights.some(
-      (flight) => flight.complete || flight.awaitsServer || !flight.sent,
-    )
-    // A driver that holds a cursor hears of the failure when it asks for more rows: an error between
-    // two batches would be lost, and the rows so far would pass for all of them.
-    if (owed) this.#answerWith(failure)
+    if (this.#flights.length > 0) this.#answerWith(failure)
     return this.#flights.length === 0 && this.#status !== 'I'
   }
 
@@ -139,13 +138,14 @@ export class Front implements FlightReceiver, UpstreamUser {
     if (packet.length < length) return NOTHING
     this.#started = true
     this.#startup = NOTHING
-    if (readStartup(packet) === 'startup') {
-      this.#upstream.join(this)
-      this.#later(() => this.#listener.data(localGreeting(NO_KEY)))
+    const startup = readStartup(packet)
+    if (startup === 'startup') {
+      const processId = this.#upstream.join(this)
+      this.#later(() => this.#listener.data(localGreeting({ processId, secret: 0 })))
       return packet.subarray(length)
     }
     this.#ended = true
-    void this.#upstream.cancel().then(() => this.#listener.closed())
+    void this.#upstream.cancel(startup.processId).then(() => this.#listener.closed())
     return NOTHING
   }
 
@@ -158,8 +158,10 @@ export class Front implements FlightReceiver, UpstreamUser {
     const copying = this.#flights[0]?.wantsSecondSync === true && type === Frontend.sync
     if (isCopy(type) || copying) return this.#acceptCopy(message)
     if (this.#failure) return this.#acceptAfterFailure(message, this.#failure)
-    this.#current ??= new Flight(this)
-    const flight = this.#current
+    const flight = this.#current ?? new Flight(this)
+    // A driver that could not build its statement: nothing is to be asked of the server.
+    if (!this.#current && type === Frontend.sync) flight.localAnswer = NOTHING
+    this.#current = flight
     if (type === Frontend.parse && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
     if (type === Frontend.query && message[5] === 0) flight.localAnswer = emptyQueryResponse()
     if (!flight.add(message)) return flight
@@ -200,7 +202,9 @@ export class Front implements FlightReceiver, UpstreamUser {
     const left = this.#status === 'I' || (statement && endsTransaction(statement))
     const status = left ? 'I' : 'E'
     this.#status = status
+    this.#untold += 1
     this.#later(() => {
+      this.#untold -= 1
       this.#listener.error(failure())
       this.#listener.data(readyForQuery(status))
     })
@@ -212,8 +216,6 @@ export class Front implements FlightReceiver, UpstreamUser {
     })
   }
 }
-
-const NO_KEY: BackendKey = { processId: 0, secret: 0 }
 
 function isCopy(type: number): boolean {
   return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail

@@ -1,11 +1,18 @@
 import { NullpoolError } from '../errors.ts'
 import type { Address } from './transport.ts'
 
-/** What is known of the user's SQL when a connection ends. */
+/** What is known of the statement that a connection was to run when it ended. */
 export function outcome(mayHaveRun: boolean): string {
   return mayHaveRun
-    ? 'Whether the statement under way took effect is not known.'
-    : 'None of your SQL ran.'
+    ? 'Whether the statement took effect is not known.'
+    : 'The statement did not run.'
+}
+
+/** The same error where other statements of its request have run: repeating the request repeats them. */
+export function afterOthers(error: NullpoolError): NullpoolError {
+  if (!error.retryable) return error
+  const { code, message, cause, hint } = error
+  return new NullpoolError(code, message, { cause, hint, retryable: false })
 }
 
 /** The error for a server that stays silent before the first query. */
@@ -52,6 +59,17 @@ export function queryTimeout(timeoutMs: number): NullpoolError {
     'ERR_QUERY_TIMEOUT',
     `The server was silent for ${timeoutMs} ms while an answer was due. ${outcome(true)}`,
     { hint: 'queryTimeoutMs changes the limit.' },
+  )
+}
+
+/** The error for a cursor or a COPY with which nobody goes on, while the connection waits for it. */
+export function streamIdle(timeoutMs: number): NullpoolError {
+  return new NullpoolError(
+    'ERR_STREAM_IDLE',
+    `Nobody went on with a cursor or a COPY for ${timeoutMs} ms; it was ended. Whether the statement took effect is not known.`,
+    {
+      hint: 'A sql that is awaited inside of a loop over a cursor waits for the loop: collect the rows first, or put the second statement into a scope of its own (database.run). queryTimeoutMs changes the limit.',
+    },
   )
 }
 

@@ -1,11 +1,9 @@
-import type { NullpoolError } from '../errors.ts'
 import { Deadline } from './deadline.ts'
 import { Delivery } from './delivery.ts'
-import { type Dial, dialWithin, type Route } from './dial.ts'
+import { type Dial, dialWithin } from './dial.ts'
 import type { Flight } from './flight.ts'
 import { Gate } from './gate.ts'
-import type { Credentials } from './handshake.ts'
-import { closedByServer, closedEarly, connectTimeout, queryTimeout } from './loss.ts'
+import { closedByServer, closedEarly, connectTimeout, queryTimeout, streamIdle } from './loss.ts'
 import {
   Backend,
   type BackendKey,
@@ -17,29 +15,11 @@ import {
   type TransactionStatus,
   terminateMessage,
 } from './messages.ts'
-import type { Meter } from './meter.ts'
+import { Outbox } from './outbox.ts'
 import { endsConnection, serverFailure } from './server-failure.ts'
+import type { SessionEvents, SessionOptions } from './session-events.ts'
 import type { Connection } from './transport.ts'
 import { transportFailure } from './transport-failure.ts'
-
-/** Everything a session needs to know; the same for each session of a request. */
-export interface SessionOptions {
-  route: Route
-  credentials: Credentials
-  connectTimeoutMs: number
-  queryTimeoutMs: number
-  meter: Meter
-}
-
-/** What a session tells its owner. */
-export interface SessionEvents {
-  /** The flight under way is answered, or the login is complete. */
-  idle(): void
-  /** The flight under way was not taken; the connection is as before. */
-  refused(error: NullpoolError): void
-  /** The connection has ended; nothing is called after it. */
-  lost(error: NullpoolError): void
-}
 
 /**
  * One authenticated connection. It carries one flight at a time and knows whose turn it is.
@@ -57,7 +37,8 @@ export class Session {
   #ready = false
   #ended = false
   #deadline = new Deadline()
-  #writes: Promise<void> = Promise.resolve()
+  #outbox: Outbox
+  #driverTimeoutMs: number
   #reading = new Gate()
   #idleWaiters: (() => void)[] = []
   #delivery = new Delivery()
@@ -72,6 +53,8 @@ export class Session {
     this.#events = events
     this.#connection = connection
     this.#reader = reader
+    this.#outbox = new Outbox(connection, (error) => this.#writeFailed(error))
+    this.#driverTimeoutMs = options.queryTimeoutMs
   }
 
   /** Connects and logs in, as far as needed for the first flight to leave. */
@@ -122,10 +105,11 @@ export class Session {
   /** Sends what has been added to the flight under way. */
   send(flight: Flight): void {
     if (this.#ended) return
-    const bytes = flight.take()
-    const written = bytes ? this.#write(bytes) : this.#writes
-    written.then(
-      () => flight.taken(),
+    this.#write(flight.take()).then(
+      () => {
+        flight.taken()
+        this.#watch()
+      },
       () => undefined,
     )
     this.#watch()
@@ -134,12 +118,18 @@ export class Session {
   /** Stops reading, so that the server's send buffer fills. */
   pause(): void {
     this.#reading.close()
-    if (this.#ready) this.#deadline.stop()
+    this.#watch()
   }
 
   /** Reads on. */
   resume(): void {
     this.#reading.open()
+    this.#watch()
+  }
+
+  /** From now on a driver whose turn it is has this long. */
+  hurry(driverTimeoutMs: number): void {
+    this.#driverTimeoutMs = driverTimeoutMs
     this.#watch()
   }
 
@@ -199,19 +189,22 @@ export class Session {
     void this.#readOn()
   }
 
-  /** Bounds the wait for the server, when it is the server's turn. */
+  /** Bounds the wait for whoever is to go on with the flight under way. */
   #watch(): void {
-    if (!this.#ready) return
-    if (!this.#active?.awaitsServer || this.#reading.closed) return this.#deadline.stop()
-    const { queryTimeoutMs } = this.#options
-    this.#deadline.start(queryTimeoutMs, () => this.#lose(queryTimeout(queryTimeoutMs)))
+    if (!this.#ready || this.#ended) return
+    const flight = this.#active
+    if (!flight) return this.#deadline.stop()
+    const serverIsNext = flight.awaitsServer || this.#outbox.waiting
+    const serverOwes = serverIsNext && !this.#reading.closed
+    const [afterMs, error] = serverOwes
+      ? [this.#options.queryTimeoutMs, queryTimeout]
+      : [this.#driverTimeoutMs, streamIdle]
+    this.#deadline.start(afterMs, () => this.#events.expired(error(afterMs)))
   }
 
-  #write(bytes: Uint8Array): Promise<void> {
-    this.#options.meter.sent(bytes.length)
-    const written = this.#writes.then(() => this.#connection.write(bytes))
-    this.#writes = written.catch((error) => this.#writeFailed(error))
-    return written
+  #write(bytes?: Uint8Array): Promise<void> {
+    if (bytes) this.#options.meter.sent(bytes.length)
+    return this.#outbox.write(bytes)
   }
 
   /** On Workers another request may not write here: that is its failure, not this connection's. */
@@ -258,6 +251,7 @@ export class Session {
     if (type === Backend.parameterStatus) this.#collect(message)
     if (type !== Backend.readyForQuery) return
     this.#ready = true
+    this.#events.ready()
     if (!this.#active) this.#rest()
   }
 

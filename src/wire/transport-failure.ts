@@ -50,7 +50,6 @@ const WORDINGS: Record<TransportFailureReason, Wording> = {
     code: 'ERR_SCOPE_FOREIGN',
     say: () => 'A connection of one request was used while another request was being answered.',
     hint: 'Take sql from the context of the request at hand (c.var.sql), never from a variable outside of the handler.',
-    retryable: true,
   },
 }
 

@@ -1,5 +1,11 @@
 import type { NullpoolError } from '../errors.ts'
 import type { Flight, FlightReceiver } from './flight.ts'
+import type { SessionOptions } from './session-events.ts'
+
+/** Everything an upstream needs to know. */
+export interface UpstreamOptions extends SessionOptions {
+  closeTimeoutMs: number
+}
 
 /** A front as its upstream sees it. */
 export interface UpstreamUser extends FlightReceiver {

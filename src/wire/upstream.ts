@@ -1,15 +1,14 @@
 import type { NullpoolError } from '../errors.ts'
-import { requestCancel } from './cancel.ts'
+import { Cancellation } from './cancellation.ts'
 import { Deadline, settledWithin } from './deadline.ts'
 import { Dial } from './dial.ts'
 import { sayGoodbye } from './farewell.ts'
 import { Flight, type FlightReceiver } from './flight.ts'
-import { repeated, transactionIdle } from './loss.ts'
-import { concat, queryMessage, readyForQuery } from './messages.ts'
-import { Session, type SessionOptions } from './session.ts'
-import type { UpstreamEvents, UpstreamUser } from './upstream-events.ts'
-
-const NOTHING = new Uint8Array()
+import { afterOthers, repeated, transactionIdle } from './loss.ts'
+import { errorResponse, queryMessage } from './messages.ts'
+import { Session } from './session.ts'
+import type { UpstreamEvents, UpstreamOptions, UpstreamUser } from './upstream-events.ts'
+import { UpstreamUsers } from './upstream-users.ts'
 
 /**
  * The one connection of a request: opened by the first flight, carrying one flight at a time.
@@ -18,9 +17,9 @@ const NOTHING = new Uint8Array()
  * which no driver notices, because nothing lives in the session.
  */
 export class Upstream {
-  #options: SessionOptions
+  #options: UpstreamOptions
   #events: UpstreamEvents
-  #users = new Set<UpstreamUser>()
+  #users = new UpstreamUsers()
   #queue: Flight[] = []
   #active: Flight | undefined
   #dial: Dial | undefined
@@ -30,12 +29,13 @@ export class Upstream {
   /** Whose flight was sent last: the transaction that is open is that receiver's. */
   #owner: FlightReceiver | undefined
   #transaction = new Deadline()
-  /** How long the close may take that follows the last leave. */
-  #leaveTimeoutMs = 0
+  #cancellation: Cancellation
+  #hurried = false
 
-  constructor(options: SessionOptions, events: UpstreamEvents) {
+  constructor(options: UpstreamOptions, events: UpstreamEvents) {
     this.#options = options
     this.#events = events
+    this.#cancellation = new Cancellation(options.route, (work) => events.background(work))
   }
 
   /** Whether a flight is under way or waits. */
@@ -48,28 +48,28 @@ export class Upstream {
     return (this.#session ?? this.#dial ?? this.#closing) !== undefined
   }
 
-  /** Joins; from now on a failure is told to `user`. */
-  join(user: UpstreamUser): void {
+  /**
+   * Joins; from now on a failure is told to `user`.
+   *
+   * @returns the process number by which its driver may ask to {@link Upstream.cancel}.
+   */
+  join(user: UpstreamUser): number {
     if (this.#failure) user.fail(this.#failure)
-    this.#users.add(user)
+    return this.#users.add(user)
   }
 
   /**
    * Leaves: what it has under way is brought to its end, its transaction is rolled back, and the last
    * one to leave closes the connection.
    */
-  leave(user: UpstreamUser, timeoutMs: number): void {
-    this.#users.delete(user)
+  leave(user: UpstreamUser): void {
+    this.#users.remove(user)
     this.#queue = this.#queue.filter(({ receiver }) => receiver !== user)
-    this.#leaveTimeoutMs = timeoutMs
     const flight = this.#active
-    if (flight?.receiver !== user) {
-      if (!flight) this.#idle()
-    } else if (flight.localAnswer) this.#idle()
-    else {
-      this.resume()
-      flight.abandon(() => this.#session?.send(flight))
-    }
+    if (flight && flight.receiver !== user) return
+    if (!flight || flight.localAnswer) return this.#idle()
+    this.resume()
+    flight.abandon(() => this.#session?.send(flight))
   }
 
   /** Connects before the first flight asks for it. */
@@ -80,8 +80,10 @@ export class Upstream {
     this.#dial = dial
     this.#events.opening()
     Session.open(dial, this.#options, {
+      ready: () => void this.#cancelUnwanted(),
       idle: () => this.#idle(),
       refused: (error) => this.#refuse(error),
+      expired: (error) => this.#expire(error),
       lost: (error) => this.#fail(error),
     }).then(
       (session) => this.#opened(session, Date.now() - startedAt),
@@ -98,8 +100,15 @@ export class Upstream {
   /** Sends what has been added to a flight since. */
   proceed(flight: Flight): void {
     if (flight !== this.#active) return
-    if (flight.localAnswer) queueMicrotask(() => this.#answerLocally(flight))
-    else this.#session?.send(flight)
+    if (flight.localAnswer) return queueMicrotask(() => this.#answerLocally(flight))
+    this.#session?.send(flight)
+    void this.#cancelUnwanted()
+  }
+
+  /** From now on nobody is expected to go on with a cursor or a COPY. */
+  hurry(): void {
+    this.#hurried = true
+    this.#session?.hurry(this.#options.closeTimeoutMs)
   }
 
   /** Stops reading answers. */
@@ -112,16 +121,25 @@ export class Upstream {
     this.#session?.resume()
   }
 
-  /** Asks the server to stop the statement that it is at, if it is at one. Never rejects. */
-  async cancel(): Promise<void> {
-    if (this.#session && this.#active?.awaitsServer) await this.#requestCancel(this.#session)
+  /**
+   * Stops what a driver is at: the server is asked to, or, where nothing was sent, it is answered here
+   * as the server would. Resolves when the request has been dealt with, and never rejects.
+   */
+  async cancel(processId: number): Promise<void> {
+    const mine = ({ receiver }: Flight): boolean => this.#users.processId(receiver) === processId
+    const waiting = this.#queue.find(mine)
+    if (this.#active && mine(this.#active)) {
+      this.#cancellation.want(this.#active)
+      await this.#cancelUnwanted()
+    } else if (waiting) {
+      waiting.localAnswer ??= errorResponse('57014', 'canceling statement due to user request')
+      this.#pump()
+    }
   }
 
-  async #requestCancel({ key }: Session): Promise<void> {
-    if (!key) return
-    const requested = requestCancel(this.#options.route, key)
-    this.#events.background(requested)
-    await requested
+  async #cancelUnwanted(): Promise<void> {
+    await this.#cancellation.pursue(this.#active, this.#session?.key)
+    this.#pump()
   }
 
   /** Whether a transaction is open. */
@@ -130,41 +148,44 @@ export class Upstream {
   }
 
   /** Closes an idle connection; the next flight opens another. Never rejects. */
-  release(timeoutMs: number): Promise<void> {
+  release(): Promise<void> {
     const session = this.#session
     if (!session || this.busy || this.inTransaction) return this.#closing ?? Promise.resolve()
-    return this.#close(session, timeoutMs)
+    return this.#close(session)
   }
 
   /**
    * Ends for good: waiting flights fail, the one under way is brought to its end, an open transaction
-   * is rolled back, the server is told. Never rejects and takes `timeoutMs` at the most.
+   * is rolled back, the server is told. Never rejects and takes `closeTimeoutMs` at the most.
    *
    * @param cancelAfterMs - How long the statement under way may run on before it is cancelled.
+   * @param error - Why, where it is not on purpose.
    */
   close(
     failure: () => NullpoolError,
-    timeoutMs: number,
-    cancelAfterMs: number = timeoutMs / 2,
+    cancelAfterMs: number = Number.POSITIVE_INFINITY,
+    error?: NullpoolError,
   ): Promise<void> {
     const session = this.#session
     const underWay = this.#active?.localAnswer ? undefined : this.#active
-    this.#stopThenRelease(failure, timeoutMs)
+    const { closeTimeoutMs } = this.#options
+    this.#stop(failure, closeTimeoutMs)
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
-    const closing = this.#close(session, timeoutMs, underWay)
-    void settledWithin(closing, Math.min(cancelAfterMs, timeoutMs / 2)).then((ended) => {
-      if (!ended && session.busy) void this.#requestCancel(session)
+    const closing = this.#close(session, underWay, error)
+    void settledWithin(closing, Math.min(cancelAfterMs, closeTimeoutMs / 2)).then((ended) => {
+      if (!ended && session.busy && session.key) void this.#cancellation.request(session.key)
     })
     return closing
   }
 
-  #close(session: Session, timeoutMs: number, underWay?: Flight): Promise<void> {
+  #close(session: Session, underWay?: Flight, error?: NullpoolError): Promise<void> {
     this.#session = undefined
-    this.#closing = settledWithin(sayGoodbye(session, underWay), timeoutMs).then((ended) => {
+    const goodbye = settledWithin(sayGoodbye(session, underWay), this.#options.closeTimeoutMs)
+    this.#closing = goodbye.then((ended) => {
       if (!ended) session.destroy()
       this.#closing = undefined
-      this.#events.closed(undefined)
+      this.#events.closed(error)
       this.#pump()
     })
     return this.#closing
@@ -178,6 +199,7 @@ export class Upstream {
       return this.#events.closed(undefined)
     }
     this.#session = session
+    if (this.#hurried) session.hurry(this.#options.closeTimeoutMs)
     this.#events.opened(durationMs)
     this.#pump()
   }
@@ -185,6 +207,7 @@ export class Upstream {
   #pump(): void {
     const flight = this.#next()
     if (!flight || this.#active || this.#closing !== undefined || this.#failure) return
+    if (!flight.localAnswer && this.#cancellation.underWay) return
     if (!flight.localAnswer && !this.#session) return this.open()
     this.#queue.splice(this.#queue.indexOf(flight), 1)
     this.#active = flight
@@ -202,16 +225,8 @@ export class Upstream {
     return this.#queue.find(({ receiver }) => receiver === this.#owner)
   }
 
-  /** Says the error where the server would, and ReadyForQuery once the Sync is there. */
   #answerLocally(flight: Flight): void {
-    if (this.#active !== flight) return
-    const status = this.#session?.status ?? 'I'
-    const answer = flight.localAnswer ?? NOTHING
-    flight.taken()
-    flight.localAnswer = NOTHING
-    if (!flight.complete) return flight.receiver.receive(answer)
-    flight.receiver.receive(concat([answer, readyForQuery(status)]))
-    flight.receiver.finished(flight, status)
+    if (this.#active !== flight || !flight.answerLocally(this.#session?.status ?? 'I')) return
     this.#active = undefined
     this.#proceedOrRest()
   }
@@ -224,13 +239,13 @@ export class Upstream {
   }
 
   #proceedOrRest(): void {
-    if (this.inTransaction && !this.#users.has(this.#owner as UpstreamUser)) return this.#rollBack()
+    if (this.inTransaction && !this.#users.processId(this.#owner)) return this.#rollBack()
     this.#pump()
     if (this.#active || this.#closing !== undefined) return
     if (this.inTransaction) this.#watchTransaction()
     if (this.busy) return
     this.#events.idle()
-    if (this.#users.size === 0 && this.#leaveTimeoutMs > 0) void this.release(this.#leaveTimeoutMs)
+    if (this.#users.deserted) void this.release()
   }
 
   /** The owner of the transaction has left; others may wait behind it. */
@@ -242,8 +257,9 @@ export class Upstream {
   #watchTransaction(): void {
     const { queryTimeoutMs } = this.#options
     this.#transaction.start(queryTimeoutMs, () => {
-      void this.close(() => transactionIdle(queryTimeoutMs), queryTimeoutMs)
-      this.#releaseUsers()
+      const error = transactionIdle(queryTimeoutMs)
+      void this.close(repeated(error), Number.POSITIVE_INFINITY, error)
+      this.#users.release()
     })
   }
 
@@ -256,28 +272,28 @@ export class Upstream {
     this.#proceedOrRest()
   }
 
+  /** Nobody goes on with the flight under way; the server may be there, and is told. */
+  #expire(error: NullpoolError): void {
+    if (this.#closing === undefined) void this.close(repeated(error), 0, error)
+  }
+
   /** The connection has ended by itself. */
   #fail(error: NullpoolError): void {
     if (this.#closing !== undefined) return
     this.#dial = undefined
     this.#session = undefined
     if (this.#failure) return this.#events.closed(undefined)
-    this.#stopThenRelease(repeated(error), this.#options.queryTimeoutMs)
+    const others = this.#options.meter.queries > (this.#active?.queries ?? 0)
+    const failure = repeated(others ? afterOthers(error) : error)
+    this.#stop(failure, this.#options.queryTimeoutMs)
     this.#events.closed(error)
   }
 
-  /** Whoever is in a transaction gets the error at its next statement; others wait behind it. */
-  #stopThenRelease(failure: () => NullpoolError, afterMs: number): void {
+  #stop(failure: () => NullpoolError, afterMs: number): void {
     this.#failure ??= failure
     this.#transaction.stop()
     this.#active = undefined
     this.#queue = []
-    const waiting = [...this.#users].filter((user) => user.fail(failure))
-    if (waiting.length > 0) this.#transaction.start(afterMs, () => this.#releaseUsers())
-  }
-
-  #releaseUsers(): void {
-    this.#transaction.stop()
-    for (const user of this.#users) user.release()
+    this.#users.fail(this.#failure, afterMs)
   }
 }

@@ -3,10 +3,9 @@
 import type { NullpoolError } from '../../src/errors.ts'
 import { Front, type FrontListener } from '../../src/wire/front.ts'
 import { Meter } from '../../src/wire/meter.ts'
-import type { SessionOptions } from '../../src/wire/session.ts'
 import type { TlsOptions } from '../../src/wire/transport.ts'
 import { Upstream } from '../../src/wire/upstream.ts'
-import type { UpstreamEvents } from '../../src/wire/upstream-events.ts'
+import type { UpstreamEvents, UpstreamOptions } from '../../src/wire/upstream-events.ts'
 import { type MemoryPeer, MemoryServer } from './memory-server.ts'
 import { authenticationOk, greeting } from './server-messages.ts'
 import { FrameTracker, startupMessage } from './wire-messages.ts'
@@ -26,8 +25,8 @@ export class MemoryDriver implements FrontListener {
   #tracker = new FrameTracker()
   #wake: (() => void) | undefined
 
-  constructor(upstream: Upstream, closeTimeoutMs = 100) {
-    this.front = new Front(upstream, this, closeTimeoutMs)
+  constructor(upstream: Upstream) {
+    this.front = new Front(upstream, this)
   }
 
   /** Logs in, which happens without the server. */
@@ -109,11 +108,11 @@ export const PASSWORD = 'correct horse battery staple'
 export function memoryWire({
   tls,
   ...overrides
-}: Partial<SessionOptions> & { tls?: TlsOptions } = {}): MemoryWire {
+}: Partial<UpstreamOptions> & { tls?: TlsOptions } = {}): MemoryWire {
   const server = new MemoryServer()
   const meter = new Meter()
   const events: string[] = []
-  const options: SessionOptions = {
+  const options: UpstreamOptions = {
     route: { transport: server, address: { host: 'db.test', port: 6543 }, tls },
     credentials: {
       user: 'alice',
@@ -123,6 +122,7 @@ export function memoryWire({
     },
     connectTimeoutMs: 1_000,
     queryTimeoutMs: 3_000,
+    closeTimeoutMs: 100,
     meter,
     ...overrides,
   }

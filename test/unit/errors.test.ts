@@ -171,7 +171,7 @@ describe('an error of this package', () => {
       const wire = memoryWire()
       const sql = postgresDriver().createClient({
         ...{ host: 'db.test', port: 6543, user: 'alice', database: 'shop' },
-        connect: (listener) => new Front(wire.upstream, listener, 100),
+        connect: (listener) => new Front(wire.upstream, listener),
         notice: () => undefined,
         unsupported: (feature) => new NullpoolError('ERR_SESSION_STATE', feature),
       })

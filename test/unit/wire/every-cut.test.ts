@@ -11,7 +11,7 @@ import { rest } from '../../support/memory-server.ts'
 function clientOf(wire: MemoryWire): Sql {
   return postgresDriver().createClient({
     ...{ host: 'db.test', port: 6543, user: 'alice', database: 'shop' },
-    connect: (listener) => new Front(wire.upstream, listener, 100),
+    connect: (listener) => new Front(wire.upstream, listener),
     notice: () => undefined,
     unsupported: (feature) => new NullpoolError('ERR_SESSION_STATE', feature),
   })
@@ -87,6 +87,48 @@ const reserved = (name: string): Task => ({
   inserts: [name],
 })
 
+/** A cursor whose reader, or whose callback, thinks about every batch. */
+const thoughtful = (name: string, how: 'loop' | 'callback'): Task => ({
+  async run(sql) {
+    let found = 0
+    const think = async (rows: readonly unknown[]): Promise<void> => {
+      found += rows.length
+      for (let turn = 0; turn < 3; turn++) await rest()
+    }
+    const reading = sql.unsafe('rows 5')
+    if (how === 'callback') await reading.cursor(2, think)
+    else for await (const rows of reading.cursor(2)) await think(rows)
+    if (found !== 5) throw new Error(`A cursor ended silently after ${found} rows.`)
+    await insert(sql, name)
+  },
+  inserts: [name],
+})
+
+const copyIn = (): Task => ({
+  async run(sql) {
+    const stream = await sql`copy in`.writable()
+    const finished = new Promise<void>((resolve, reject) => {
+      stream.on('finish', resolve).on('error', reject)
+    })
+    finished.catch(() => undefined)
+    stream.write('1\n')
+    await rest()
+    stream.end('2\n')
+    await finished
+  },
+  inserts: [],
+})
+
+const copyOut = (): Task => ({
+  async run(sql) {
+    let bytes = 0
+    const stream = await sql.unsafe('copy out 3').readable()
+    for await (const chunk of stream) bytes += (chunk as Uint8Array).length
+    if (bytes !== 'line 0\n'.length * 3) throw new Error(`A COPY ended silently: ${bytes} bytes.`)
+  },
+  inserts: [],
+})
+
 const cursor = (): Task => ({
   async run(sql) {
     let found = 0
@@ -107,13 +149,18 @@ const SCENARIOS: readonly [string, () => Task[]][] = [
   ['reserved connections', () => [reserved('a'), transaction('b'), reserved('c')]],
   ['transactions with pauses', () => [hesitant('a', 1), hesitant('b', 2), hesitant('c', 3)]],
   ['cursors', () => [cursor(), transaction('a'), cursor()]],
+  [
+    'cursors that are thought about',
+    () => [thoughtful('a', 'loop'), thoughtful('b', 'callback'), plain('c')],
+  ],
+  ['COPY', () => [copyOut(), copyIn(), plain('a')]],
 ]
 
 type Outcome = 'pending' | 'fulfilled' | { error: unknown }
 
 /** Runs tasks against a server that is cut off; `serve` says where. */
 async function run(tasks: readonly Task[], cut: (peer: Cuttable) => void) {
-  const wire = memoryWire({ queryTimeoutMs: 60_000 })
+  const wire = memoryWire({ queryTimeoutMs: 60_000, closeTimeoutMs: 10 })
   const sql = clientOf(wire)
   const outcomes: Outcome[] = tasks.map(() => 'pending')
   for (const [at, task] of tasks.entries()) {
@@ -131,8 +178,10 @@ async function run(tasks: readonly Task[], cut: (peer: Cuttable) => void) {
   const said = { bytes: 0, writes: 0 }
   cut({ wire, peer, said })
   void backend.serve()
-  for (let turn = 0; turn < 300 && outcomes.includes('pending'); turn++) await rest()
-  await wire.upstream.close(over, 10)
+  // Far less than any deadline of the wire, far more than all of it takes.
+  const givenUpAt = Date.now() + 5_000
+  while (outcomes.includes('pending') && Date.now() < givenUpAt) await rest()
+  await wire.upstream.close(over)
   return { outcomes, backend, said }
 }
 
@@ -175,7 +224,7 @@ const closeAt =
     peer.send = (...messages) => {
       send(...messages)
       said.writes += 1
-      if (said.writes === limit) void wire.upstream.close(over, 10)
+      if (said.writes === limit) void wire.upstream.close(over)
     }
   }
 

@@ -12,7 +12,7 @@ const QUERY_LIMIT = 3_000
 
 /** A driver that is inside of a transaction. */
 async function stageTransaction() {
-  const wire = memoryWire({ queryTimeoutMs: QUERY_LIMIT })
+  const wire = memoryWire({ queryTimeoutMs: QUERY_LIMIT, closeTimeoutMs: 10 })
   const driver = await wire.driver()
   driver.write(client.query('begin'))
   const peer = await wire.login()
@@ -104,8 +104,8 @@ describe('Front within a transaction that is lost', () => {
   it('Front is freed once, however often its upstream is closed', async () => {
     const { wire, driver } = await stageTransaction()
     const closed = (): NullpoolError => new NullpoolError('ERR_SCOPE_CLOSED', 'over')
-    void wire.upstream.close(closed, 10)
-    void wire.upstream.close(closed, 10)
+    void wire.upstream.close(closed)
+    void wire.upstream.close(closed)
     await vi.advanceTimersByTimeAsync(20)
     await rest()
     expect(driver.unread).toEqual(['ZI'])

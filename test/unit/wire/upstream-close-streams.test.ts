@@ -16,7 +16,7 @@ const copyData = client.message('d', Buffer.from('1\n'))
 
 /** A driver at a small Postgres that has answered these messages. */
 async function served(...messages: Buffer[]) {
-  const wire = memoryWire()
+  const wire = memoryWire({ closeTimeoutMs: LIMIT })
   const driver = await wire.driver()
   driver.write(...messages)
   const peer = await wire.server.accept()
@@ -28,7 +28,7 @@ async function served(...messages: Buffer[]) {
 
 /** A driver whose messages have arrived at a server that has said nothing yet. */
 async function waiting(...messages: Buffer[]) {
-  const wire = memoryWire()
+  const wire = memoryWire({ closeTimeoutMs: LIMIT })
   const driver = await wire.driver()
   driver.write(...messages)
   const peer = await wire.login()
@@ -52,7 +52,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
       someRows,
       client.flush,
     )
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(Buffer.concat(peer.writes.slice(-2))).toEqual(
       Buffer.concat([client.sync, client.terminate]),
@@ -61,7 +61,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     expect(peer.ended).toBe('closed')
   })
 
-  it('Upstream.close lets the driver of a held cursor hear of it only when it asks for more', async () => {
+  it('Upstream.close tells the driver of a held cursor at once, and when it asks for more', async () => {
     const { wire, driver } = await served(
       client.parse('rows 9'),
       client.bind(),
@@ -69,9 +69,8 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
       client.flush,
     )
     await driver.until('s')
-    void wire.upstream.close(over, LIMIT)
-    await rest()
-    expect(driver.unread).toEqual([])
+    void wire.upstream.close(over)
+    expect(await driver.until('Z')).toEqual(['error ERR_SCOPE_CLOSED', 'ZI'])
     driver.write(someRows, client.flush)
     expect(await driver.until('Z')).toEqual(['error ERR_SCOPE_CLOSED', 'ZI'])
   })
@@ -81,7 +80,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     await driver.until('ZT')
     driver.write(client.parse('rows 9'), client.bind(), someRows, client.flush)
     await driver.until('s')
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(backend.statements).toEqual(['begin', 'rows 9', 'rollback'])
     expect(backend.goodbye).toBe('I')
@@ -91,7 +90,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     const { wire, driver, peer, backend } = await served(client.query('copy in'))
     await driver.until('G')
     driver.write(copyData)
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(peer.writes.at(-2)?.toString('latin1', 0, 1)).toBe('f')
     expect(backend.goodbye).toBe('I')
@@ -102,7 +101,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
   it('Upstream.close ends a COPY by the extended protocol with CopyFail and the Sync it lacks', async () => {
     const { wire, driver, peer, backend } = await served(client.extended('copy in'), client.sync)
     await driver.until('G')
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
@@ -111,7 +110,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
   it('Upstream.close ends a COPY by the extended protocol whose Sync has not been sent', async () => {
     const { wire, driver, peer, backend } = await served(client.extended('copy in'), client.flush)
     await driver.until('G')
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
@@ -122,7 +121,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     await driver.until('ZI')
     driver.write(client.message('P', Buffer.from('s1\0select 1\0\0\0')), client.flush)
     await driver.until('E')
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
@@ -133,7 +132,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     const { wire, driver, peer, backend } = await served(client.query('rows 1'))
     await driver.until('ZI')
     driver.write(client.message('P', Buffer.from('s1\0select 1\0\0\0')), client.sync)
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(driver.unread).toEqual(['error ERR_SCOPE_CLOSED', 'ZI'])
     expect(backend.goodbye).toBe('I')
@@ -156,7 +155,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     await driver.until('ZT')
     driver.write(client.extended('fail'), client.flush)
     await driver.until('E')
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(backend.statements).toEqual(['begin', 'fail', 'rollback'])
     expect(backend.goodbye).toBe('I')
@@ -166,7 +165,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
 describe('Upstream.close of a flight that is the server’s turn', () => {
   it('Upstream.close ends a Describe that is being answered with a Sync', async () => {
     const { wire, peer } = await waiting(client.parse('x'), client.describe, client.flush)
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     peer.send(server.parseComplete, server.parameterDescription(1), server.noData)
     await arrived(peer, 'S')
     peer.send(server.ready())
@@ -177,7 +176,7 @@ describe('Upstream.close of a flight that is the server’s turn', () => {
 
   it('Upstream.close ends a batch of a cursor that is being answered with a Sync', async () => {
     const { wire, peer } = await waiting(client.parse('x'), client.bind(), someRows, client.flush)
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     peer.send(server.parseComplete, server.bindComplete, server.dataRow('1'))
     peer.send(server.portalSuspended)
     await arrived(peer, 'S')
@@ -187,7 +186,7 @@ describe('Upstream.close of a flight that is the server’s turn', () => {
 
   it('Upstream.close ends a COPY that begins only then', async () => {
     const { wire, peer } = await waiting(client.query('copy t from stdin'))
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(peer.unread).toBe('')
     peer.send(server.copyInResponse)
@@ -202,7 +201,7 @@ describe('Upstream.close of a flight that is the server’s turn', () => {
     await driver.until('G')
     driver.write(copyData, client.message('c'))
     await peer.expect('d', 'c')
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     await rest()
     expect(peer.unread).toBe('')
     peer.send(server.commandComplete('COPY 1'), server.ready())
@@ -216,7 +215,7 @@ describe('Upstream.close of a flight that is the server’s turn', () => {
     driver.front.pause()
     peer.send(server.copyData('1\n'))
     await rest()
-    void wire.upstream.close(over, LIMIT)
+    void wire.upstream.close(over)
     peer.send(server.copyData('2\n'), server.copyDone)
     peer.send(server.commandComplete('COPY 2'), server.ready())
     await rest()

@@ -15,7 +15,7 @@ const over = (): NullpoolError => new NullpoolError('ERR_SCOPE_CLOSED', 'The req
 
 /** A driver that has had one answer. */
 async function stage() {
-  const wire = memoryWire()
+  const wire = memoryWire({ closeTimeoutMs: LIMIT })
   const driver = await wire.driver()
   driver.write(client.query('select 1'))
   const peer = await wire.login()
@@ -27,7 +27,7 @@ async function stage() {
 
 /** Closes; the result tells when that has been done. */
 function close(wire: MemoryWire): { done: boolean; promise: Promise<void> } {
-  const closing = { done: false, promise: wire.upstream.close(over, LIMIT) }
+  const closing = { done: false, promise: wire.upstream.close(over) }
   void closing.promise.then(() => {
     closing.done = true
   })
@@ -61,7 +61,7 @@ describe('Upstream.close', () => {
   })
 
   it('Upstream.close without a connection is done at once, and nothing is opened later', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
     await close(wire).promise
     driver.write(client.query('select 1'))
@@ -171,7 +171,7 @@ describe('Upstream.close within a transaction', () => {
     ['T', 'insert 1', ['begin', 'insert 1', 'rollback']],
     ['E', 'fail', ['begin', 'fail', 'rollback']],
   ] as const)('Upstream.close rolls back what has status %s', async (status, sql, statements) => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
     driver.write(client.query('begin'), client.query(sql))
     const peer = await wire.server.accept()
@@ -205,7 +205,7 @@ describe('Upstream.close within a transaction', () => {
 
 describe('Upstream.close while the login goes on', () => {
   it('Upstream.close gives up a connection that is being made', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     wire.server.silent = true
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
@@ -218,7 +218,7 @@ describe('Upstream.close while the login goes on', () => {
   })
 
   it('Upstream.close gives up a login, and reports no error, because it was on purpose', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
     const peer = await wire.server.accept()
@@ -231,7 +231,7 @@ describe('Upstream.close while the login goes on', () => {
   })
 
   it('Upstream.close waits for the greeting before its goodbye', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     wire.upstream.open()
     const peer = await wire.login({ greet: false })
     await rest()
@@ -243,7 +243,7 @@ describe('Upstream.close while the login goes on', () => {
   })
 
   it('Upstream.close waits for greeting and answer of a first flight before its goodbye', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
     const peer = await wire.login({ greet: false })
@@ -257,7 +257,7 @@ describe('Upstream.close while the login goes on', () => {
   })
 
   it('Upstream.close is bounded where the greeting never comes', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     wire.upstream.open()
     const peer = await wire.login({ greet: false })
     await rest()

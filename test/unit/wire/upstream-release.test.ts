@@ -32,7 +32,7 @@ async function stage(...messages: Buffer[]) {
 describe('Upstream.release', () => {
   it('Upstream.release closes an idle connection, and the next flight opens another', async () => {
     const { wire, driver, peer, backend } = await stage(client.query('rows 1'))
-    await wire.upstream.release(LIMIT)
+    await wire.upstream.release()
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
     expect(wire.upstream.connected).toBe(false)
@@ -50,11 +50,11 @@ describe('Upstream.release', () => {
   it('Upstream.release lets a flight that comes meanwhile wait for the end, not for ever', async () => {
     const { wire, driver, peer } = await stage(client.query('rows 1'))
     peer.stallsClose = true
-    const released = wire.upstream.release(LIMIT)
+    const released = wire.upstream.release()
     driver.write(client.query('rows 1'))
     await rest()
     expect(wire.server.peers).toHaveLength(1)
-    expect(wire.upstream.release(LIMIT)).toBe(released)
+    expect(wire.upstream.release()).toBe(released)
     await vi.advanceTimersByTimeAsync(LIMIT)
     await serve(wire)
     expect(await driver.until('Z')).toEqual(['T', 'D', 'C', 'ZI'])
@@ -63,14 +63,14 @@ describe('Upstream.release', () => {
   it('Upstream.release lets a connection be that is in use', async () => {
     const { wire, driver, peer } = await stage(client.query('rows 1'))
     driver.write(client.query('rows 1'))
-    await wire.upstream.release(LIMIT)
+    await wire.upstream.release()
     expect(await driver.until('Z')).toEqual(['T', 'D', 'C', 'ZI'])
     expect(peer.ended).toBeUndefined()
   })
 
   it('Upstream.release without a connection is done at once', async () => {
-    const wire = memoryWire()
-    await wire.upstream.release(LIMIT)
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
+    await wire.upstream.release()
     expect(wire.events).toEqual([])
   })
 
@@ -78,7 +78,7 @@ describe('Upstream.release', () => {
     const { wire, driver, peer, backend } = await stage(client.query('begin'))
     driver.write(client.query('insert 1'))
     await driver.until('ZT')
-    await wire.upstream.release(LIMIT)
+    await wire.upstream.release()
     driver.write(client.query('insert 2'), client.query('commit'))
     await rest()
     expect(wire.server.peers).toHaveLength(1)
@@ -107,7 +107,7 @@ describe('Upstream.leave', () => {
   })
 
   it('Upstream closes the connection when its last driver has left and its flight is answered', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
     driver.write(client.query('select 1'))
     const peer = await wire.login()
@@ -120,7 +120,7 @@ describe('Upstream.leave', () => {
   })
 
   it('Upstream ends the cursor of a driver that has left', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
     const someRows = client.message('E', Buffer.from([0, 0, 0, 0, 2]))
     driver.write(client.parse('rows 9'), client.bind(), someRows, client.flush)
@@ -175,7 +175,7 @@ describe('Upstream with a transaction that others wait for', () => {
 
 describe('Upstream.open', () => {
   it('Upstream.open connects before the first flight, which then leaves at once', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     wire.upstream.open()
     wire.upstream.open()
     expect(wire.upstream.connected).toBe(true)
@@ -190,7 +190,7 @@ describe('Upstream.open', () => {
   })
 
   it('Upstream.open that fails is told at the first flight, without another attempt', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     wire.upstream.open()
     const peer = await wire.server.accept()
     await peer.expect('Startup')
@@ -205,7 +205,7 @@ describe('Upstream.open', () => {
   })
 
   it('Upstream.open passes the first flight on that was written while it connected', async () => {
-    const wire = memoryWire()
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
     wire.upstream.open()
     const driver = await wire.driver()
     driver.write(client.query('rows 1'))

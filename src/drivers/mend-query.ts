@@ -1,0 +1,131 @@
+/** A `Readable` or `Writable` of node:stream. */
+interface Stream {
+  destroy(error: unknown): unknown
+}
+type Rows = unknown[]
+type OnRows = (rows: Rows) => unknown
+
+/** What of postgres.js's `Query` is used here; its types do not show all of it. */
+interface Query extends PromiseLike<unknown> {
+  /** Whether it is the one that the driver hears the answer of. */
+  active: boolean
+  /** Set once it was written. */
+  state: unknown
+  /** Hands it to a connection, or to the queue for one. */
+  handler: (query: Query) => void
+  cancel(): void
+  reject(error: unknown): void
+  cursor(rows?: number | OnRows, onRows?: OnRows): unknown
+  readable(): Promise<Stream>
+  writable(): Promise<Stream>
+}
+
+/**
+ * Makes a query of postgres.js settle however its connection ends. As it comes, a failure between two
+ * batches ends a cursor as if all rows had been read, one behind the last row of a COPY from the client
+ * is told to nobody, and a query that is cancelled behind another one gives its answer to the next.
+ *
+ * @param close - What ends a cursor early: postgres.js's `sql.CLOSE`.
+ * @param failing - Whether an error is on its way to the driver.
+ */
+export function mendQuery(made: unknown, close: unknown, failing: () => boolean): void {
+  if (!isQuery(made)) return
+  const cursor = made.cursor.bind(made)
+  made.cursor = (rows, onRows) => {
+    const call = typeof rows === 'function' ? rows : onRows
+    const count = typeof rows === 'number' ? rows : 1
+    if (call)
+      return cursor(
+        count,
+        whileActive(() => made.active && !failing(), call),
+      )
+    return { [Symbol.asyncIterator]: () => iterate(made, count, close) }
+  }
+  made.cancel = cancelInTurn(made, made.cancel.bind(made))
+  made.readable = failWith(made, made.readable.bind(made))
+  made.writable = failWith(made, made.writable.bind(made))
+}
+
+/** Fragments are queries too, and so far nobody knows which they are. */
+function isQuery(made: unknown): made is Query {
+  return made instanceof Promise && 'cursor' in made && 'writable' in made
+}
+
+/** By now the connection may be at another query: what the answer was for has gone. */
+function whileActive(active: () => boolean, call: OnRows): OnRows {
+  return async (rows) => {
+    try {
+      const answer = await call(rows)
+      return active() ? answer : never()
+    } catch (error) {
+      if (active()) throw error
+      return never()
+    }
+  }
+}
+
+/** Nothing that was waiting for a query may go on once the query has ended. */
+function never(): Promise<never> {
+  return new Promise(() => undefined)
+}
+
+/** What a cursor comes to next: rows, its end, or its failure. */
+type Step = { rows?: Rows; error?: unknown }
+
+async function* iterate(query: Query, count: number, close: unknown): AsyncGenerator<Rows> {
+  const steps: Step[] = []
+  let wake: () => void = () => undefined
+  let goOn: (answer?: unknown) => void = () => undefined
+  const come = (step: Step): void => {
+    steps.push(step)
+    wake()
+  }
+  const call: OnRows = (rows) =>
+    new Promise((resolve) => {
+      goOn = resolve
+      come({ rows })
+    })
+  query.cursor(count, call)
+  query.then(
+    () => come({}),
+    (error) => come({ error }),
+  )
+  try {
+    for (;;) {
+      if (steps.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+      const { rows, error } = steps.shift() ?? {}
+      if (error) throw error
+      if (!rows) return
+      yield rows
+      goOn()
+    }
+  } finally {
+    goOn(close)
+  }
+}
+
+/** What has been written and not yet come to its turn is cancelled in its turn. */
+function cancelInTurn(query: Query, cancel: () => void): () => void {
+  return () => {
+    // What has not been handed over yet never is: a connection would wait for it.
+    if (!query.state) query.handler = () => undefined
+    if (!query.state || query.active) return cancel()
+    let active = false
+    Reflect.defineProperty(query, 'active', {
+      get: () => active,
+      set(now: boolean) {
+        active = now
+        if (now) cancel()
+      },
+    })
+  }
+}
+
+/** The stream of a COPY fails with its query, also when the driver has let go of it. */
+function failWith(query: Query, open: () => Promise<Stream>): () => Promise<Stream> {
+  return async () => {
+    const stream = await open()
+    query.reject = (error) => stream.destroy(error)
+    return stream
+  }
+}

@@ -1,0 +1,27 @@
+import type { NullpoolError } from '../errors.ts'
+import type { Route } from './dial.ts'
+import type { Credentials } from './handshake.ts'
+import type { Meter } from './meter.ts'
+
+/** Everything a session needs to know; the same for each session of a request. */
+export interface SessionOptions {
+  route: Route
+  credentials: Credentials
+  connectTimeoutMs: number
+  queryTimeoutMs: number
+  meter: Meter
+}
+
+/** What a session tells its owner. */
+export interface SessionEvents {
+  /** The login is complete, a flight may be under way. */
+  ready(): void
+  /** The flight under way is answered, or the login is complete without one. */
+  idle(): void
+  /** The flight under way was not taken; the connection is as before. */
+  refused(error: NullpoolError): void
+  /** The flight under way has made no progress for too long; the connection is still there. */
+  expired(error: NullpoolError): void
+  /** The connection has ended; nothing is called after it. */
+  lost(error: NullpoolError): void
+}

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import { planConnection } from '../../src/connection-plan.ts'
+import { type DatabaseOptions, resolveOptions } from '../../src/options.ts'
+import type { Runtime } from '../../src/runtime.ts'
+
+const nowhere = {
+  name: 'test',
+  bindings: () => undefined,
+  variable: () => undefined,
+} as unknown as Runtime
+
+function plan(url: string, options: DatabaseOptions = {}) {
+  return planConnection(resolveOptions({ url, ...options }), undefined, nowhere)
+}
+
+const HYPERDRIVE = 'postgres://u:secret@0123.hyperdrive.local:5432/app'
+const REMOTE = 'postgres://u:secret@db.example:6543/app'
+const LOCAL = 'postgres://u:secret@127.0.0.1:6543/app'
+
+describe('planConnection chooses TLS', () => {
+  it.each<[string, string, DatabaseOptions['tls'], object | undefined]>([
+    ['verifies a remote server', REMOTE, undefined, {}],
+    ['verifies when told to, also on the same machine', LOCAL, 'verify', {}],
+    ['needs none on the same machine', LOCAL, undefined, undefined],
+    ['passes a root certificate on', REMOTE, { ca: 'PEM' }, { ca: 'PEM' }],
+    ['sends in clear when told to by name', REMOTE, 'disable', undefined],
+    ['obeys sslmode=disable', `${REMOTE}?sslmode=disable`, undefined, undefined],
+    ['verifies for sslmode=require', `${LOCAL}?sslmode=require`, undefined, {}],
+    ['does not weaken for sslmode=prefer', `${REMOTE}?sslmode=prefer`, undefined, {}],
+    ['has none behind Hyperdrive', HYPERDRIVE, undefined, undefined],
+    ['has none behind Hyperdrive when told so', HYPERDRIVE, 'disable', undefined],
+  ])('planConnection %s', (_what, url, tls, expected) => {
+    expect(plan(url, tls ? { tls } : {}).route.tls).toEqual(expected)
+  })
+
+  it.each([['verify' as const], [{ ca: 'PEM' }], [{ serverName: 'db.example' }]])(
+    'planConnection refuses tls %j behind Hyperdrive, which has none to verify',
+    (tls) => {
+      expect(() => plan(HYPERDRIVE, { tls })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_OPTIONS',
+          hint: expect.stringContaining('Leave tls'),
+        }),
+      )
+    },
+  )
+})
