@@ -146,11 +146,13 @@ function passwordFindings(text: string, target: ConnectionTarget): Finding[] {
 function nameFindings({ provider, user, database, host, projectRef }: ConnectionTarget): Finding[] {
   const findings: Finding[] = []
   const role = user.replace(/\.[^.]*$/, '')
-  if (provider === 'supabase-shared' && !/.\.[^.]+$/.test(user)) {
+  const isPlaceholder = /[[\]<>{}]|\.your[-_]/i.test(user)
+  if (provider === 'supabase-shared' && (isPlaceholder || !/.\.[^.]+$/.test(user))) {
+    const lacks = isPlaceholder ? 'holds a placeholder for the reference' : 'lacks the reference'
     findings.push({
       level: 'error',
       code: 'user-without-reference',
-      message: 'The shared pooler cannot tell the project: the user lacks the reference.',
+      message: `The shared pooler cannot tell the project: the user ${lacks}.`,
       fix: `Change the user to ${role}.<project ref>; the reference is in the dashboard's address.`,
     })
   }
@@ -185,6 +187,7 @@ const SSL_GAPS: ReadonlyMap<string, string> = new Map([
   ['allow', 'takes plaintext where TLS is not asked for'],
   ['prefer', 'takes plaintext where there is no TLS'],
   ['require', 'encrypts without verifying the server'],
+  ['no-verify', 'is unknown, and means elsewhere that the server is not verified'],
   ['verify-ca', 'leaves the name of the server unverified'],
 ])
 

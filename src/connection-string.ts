@@ -1,7 +1,7 @@
 import { ConnectionTarget, providerOf } from './connection-target.ts'
 import { invalid, isKnownParameter, splitConnectionString } from './connection-text.ts'
 
-const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'no-verify', 'verify-ca', 'verify-full']
 
 /**
  * Reads a connection string as people paste it: with quotes and spaces around it, with `DATABASE_URL=`
@@ -83,7 +83,8 @@ function checkPort(port: string | undefined): number {
 }
 
 function checkSslMode(value: string | null): string | undefined {
-  if (value === null || SSL_MODES.includes(value)) return value ?? undefined
+  if (!value) return undefined
+  if (SSL_MODES.includes(value)) return value
   throw invalid('The parameter sslmode has an unknown value.', `It takes ${SSL_MODES.join(', ')}.`)
 }
 

@@ -63,10 +63,21 @@ describe.skipIf(!pgbouncer)('the example for Cloudflare Workers', () => {
     ['isbn', { ...DUNE, isbn: '1' }],
     ['year', { ...DUNE, year: 1.5 }],
     ['author', { title: 'Dune', isbn: DUNE.isbn }],
+    ['title', { ...DUNE, title: 'A\0' }],
+    ['tags.0', { ...DUNE, tags: ['\0'] }],
   ])('names the field %s that is wrong', async (field, body) => {
     const response = await post(body)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ fields: [{ field }] })
+  })
+
+  it('refuses what is no JSON', async () => {
+    for (const body of ['{bad', '']) {
+      const headers = { 'content-type': 'application/json' }
+      const response = await fetch(worker.at('/books'), { method: 'POST', headers, body })
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ error: expect.stringContaining('JSON') })
+    }
   })
 
   it('streams all books as lines', async () => {

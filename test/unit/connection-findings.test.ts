@@ -42,6 +42,16 @@ describe('diagnoseConnectionString()', () => {
       'placeholder-password',
       /database password/,
     ],
+    [
+      `postgres://postgres.[YOUR-PROJECT-REF]:s@${SHARED}:6543/postgres`,
+      'user-without-reference',
+      /<project ref>/,
+    ],
+    [
+      `postgres://postgres.your-project-ref:s@${SHARED}:6543/postgres`,
+      'user-without-reference',
+      /<project ref>/,
+    ],
     [`postgres://postgres.abc@${SHARED}:6543/postgres`, 'missing-password', /user:password@host/],
     [`postgres://postgres.abc:a@b#c@${SHARED}:6543/postgres`, 'unescaped-password', /%40/],
     [
@@ -131,6 +141,7 @@ describe('diagnoseConnectionString()', () => {
     ['require', /without verifying/],
     ['verify-ca', /name/],
     ['prefer', /plaintext/],
+    ['no-verify', /not verified/],
   ])('says what sslmode=%s leaves out elsewhere', (mode, message) => {
     const finding = diagnoseConnectionString(
       `postgres://u:s@db.example.com/d?sslmode=${mode}`,

@@ -1,17 +1,27 @@
 import { zValidator } from '@hono/zod-validator'
 import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import { stream } from 'hono/streaming'
 import { NullpoolError } from 'nullpool'
 import { type NullpoolVariables, nullpool } from 'nullpool/hono'
 import { z } from 'zod'
 import { requestLog } from './request-log.ts'
 
+/** Postgres stores every character but one. */
+const text = (longest: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(longest)
+    .refine((value) => !value.includes('\0'), 'must not hold a NUL character')
+
 const NewBook = z.object({
-  title: z.string().trim().min(1).max(300),
-  author: z.string().trim().min(1).max(200),
+  title: text(300),
+  author: text(200),
   year: z.int().min(-3000).max(2100).optional(),
   isbn: z.string().regex(/^(97[89])?\d{9}[\dX]$/, 'must be 10 or 13 digits without dashes'),
-  tags: z.array(z.string().min(1).max(50)).max(20).default([]),
+  tags: z.array(text(50)).max(20).default([]),
 })
 
 const BookId = z.object({ id: z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER) })
@@ -69,12 +79,19 @@ app.post('/books', zValidator('json', NewBook, refuse), async (c) => {
 app.get('/books.ndjson', (c) => {
   const { sql } = c.var
   c.header('Content-Type', 'application/x-ndjson')
-  return stream(c, async (body) => {
-    const rows = sql`select id, title, author, year, tags from books order by id`.cursor(50)
-    for await (const books of rows) {
-      await body.write(books.map((book) => `${JSON.stringify(book)}\n`).join(''))
-    }
-  })
+  return stream(
+    c,
+    async (body) => {
+      const rows = sql`select id, title, author, year, tags from books order by id`.cursor(50)
+      for await (const books of rows) {
+        await body.write(books.map((book) => `${JSON.stringify(book)}\n`).join(''))
+      }
+    },
+    async (error) => {
+      // A client that has seen enough is no failure.
+      if (!(NullpoolError.is(error) && error.code === 'ERR_ABORTED')) console.error(error)
+    },
+  )
 })
 
 app.get('/healthz', async (c) => {
@@ -84,8 +101,11 @@ app.get('/healthz', async (c) => {
 })
 
 app.onError((error, c) => {
-  if (error instanceof InvalidInput)
+  if (error instanceof InvalidInput) {
     return c.json({ error: error.message, fields: error.fields }, 400)
+  }
+  // A body that is no JSON, for one.
+  if (error instanceof HTTPException) return c.json({ error: error.message }, error.status)
   console.error(error)
   // What went wrong between here and the database is in the log, not in the answer.
   const busy = NullpoolError.is(error) && error.retryable

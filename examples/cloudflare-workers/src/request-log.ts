@@ -16,10 +16,30 @@ export const requestLog = createMiddleware<{ Variables: NullpoolVariables }>(
     await next()
     if (!c.res.body || !c.res.headers.get('content-type')?.includes('ndjson')) return log()
     // A stream has only begun to query when the handler returns.
-    const logged = new TransformStream({ flush: log })
-    c.res = new Response(c.res.body.pipeThrough(logged), c.res)
+    c.res = new Response(afterwards(c.res.body, log), c.res)
   },
 )
+
+/** Passes a body on and calls back once, whether it ends, fails or is left. */
+function afterwards(body: ReadableStream<Uint8Array>, callback: () => void): ReadableStream {
+  const reader = body.getReader()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read()
+        if (!done) return controller.enqueue(value)
+        controller.close()
+      } catch (error) {
+        controller.error(error)
+      }
+      callback()
+    },
+    async cancel(reason) {
+      callback()
+      await reader.cancel(reason)
+    },
+  })
+}
 
 function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`
