@@ -23,6 +23,11 @@ export const requestLog = createMiddleware<{ Variables: NullpoolVariables }>(
 /** Passes a body on and calls back once, whether it ends, fails or is left. */
 function afterwards(body: ReadableStream<Uint8Array>, callback: () => void): ReadableStream {
   const reader = body.getReader()
+  let called = false
+  const end = (): void => {
+    if (!called) callback()
+    called = true
+  }
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
@@ -32,10 +37,10 @@ function afterwards(body: ReadableStream<Uint8Array>, callback: () => void): Rea
       } catch (error) {
         controller.error(error)
       }
-      callback()
+      end()
     },
     async cancel(reason) {
-      callback()
+      end()
       await reader.cancel(reason)
     },
   })
