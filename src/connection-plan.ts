@@ -3,10 +3,11 @@ import { findConnectionString } from './connection-source.ts'
 import { parseConnectionString } from './connection-string.ts'
 import { type ConnectionTarget, isLoopbackHost } from './connection-target.ts'
 import { NullpoolError } from './errors.ts'
-import type { Settings, Tls } from './options.ts'
+import type { Pooler, Settings, Tls } from './options.ts'
 import type { Runtime } from './runtime.ts'
 import type { Route } from './wire/dial.ts'
 import type { Credentials } from './wire/handshake.ts'
+import { direct, hyperdrive, type Profile, pipelined, universal } from './wire/profile.ts'
 import type { TlsOptions } from './wire/transport.ts'
 
 /** Where a request connects to, as whom and how, and what is odd about it. */
@@ -49,6 +50,7 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
       transport: settings.transport,
       address: { host: target.host, port: target.port },
       tls: chooseTls(settings.tls, target),
+      profile: chooseProfile(settings.pooler, target),
     },
     credentials: {
       user: target.user,
@@ -58,6 +60,32 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
     },
     warnings: findings.filter(({ level }) => level !== 'info'),
   }
+}
+
+const PROFILES: Record<Exclude<Pooler, 'auto'>, Profile> = {
+  supavisor: universal,
+  pgbouncer: pipelined,
+  postgres: pipelined,
+  neon: direct,
+  hyperdrive,
+}
+
+const PROVIDERS: Record<ConnectionTarget['provider'], Profile> = {
+  'supabase-shared': universal,
+  'supabase-dedicated': pipelined,
+  'supabase-direct': pipelined,
+  'neon-pooler': direct,
+  'neon-direct': direct,
+  hyperdrive,
+  loopback: universal,
+  other: universal,
+}
+
+/** By name or by host, never by probing: a wrong guess could hang or lose a statement. */
+function chooseProfile(pooler: Pooler, target: ConnectionTarget): Profile {
+  const profile = pooler === 'auto' ? PROVIDERS[target.provider] : PROFILES[pooler]
+  const directIsSafe = profile !== hyperdrive && pooler !== 'supavisor'
+  return target.sslNegotiation === 'direct' && directIsSafe ? direct : profile
 }
 
 /** `undefined` is plaintext: by name, on the same machine, or inside of Cloudflare's own network. */

@@ -31,10 +31,11 @@ export function parseConnectionString(text: string): ConnectionTarget {
   const user = decode(split.user)
   const parameters = new URLSearchParams(split.query)
   const sslMode = checkSslMode(parameters.get('sslmode'))
+  const sslNegotiation = checkSslNegotiation(parameters.get('sslnegotiation'))
   const applicationName = printable(parameters.get('application_name') ?? '')
   const shared = providerOf(host, port) === 'supabase-shared'
   const { reference, alone } = referenceOf(shared ? parameters.get('options') : null)
-  const kept = ['sslmode']
+  const kept = ['sslmode', 'sslnegotiation']
   if (applicationName !== '') kept.push('application_name')
   if (alone) kept.push('options')
   return new ConnectionTarget({
@@ -45,6 +46,7 @@ export function parseConnectionString(text: string): ConnectionTarget {
     database: decode(split.database) || (/\.supabase\.com?$/.test(host) ? 'postgres' : user),
     ...(applicationName === '' ? {} : { applicationName }),
     ...(sslMode === undefined ? {} : { sslMode }),
+    ...(sslNegotiation === undefined ? {} : { sslNegotiation }),
     ...(reference === undefined ? {} : { reference }),
     ignored: namesToShow(parameters).filter((name) => !kept.includes(name)),
   })
@@ -86,6 +88,11 @@ function checkSslMode(value: string | null): string | undefined {
   if (!value) return undefined
   if (SSL_MODES.includes(value)) return value
   throw invalid('The parameter sslmode has an unknown value.', `It takes ${SSL_MODES.join(', ')}.`)
+}
+
+function checkSslNegotiation(value: string | null): string | undefined {
+  if (value === null || value === 'direct' || value === 'postgres') return value ?? undefined
+  throw invalid('The parameter sslnegotiation has an unknown value.', 'It takes direct, postgres.')
 }
 
 /** The project in `reference=ref`, `-c reference=ref` or `--reference=ref`, as Supavisor reads them. */

@@ -21,6 +21,7 @@ export interface ConnectionParts {
   database: string
   applicationName?: string
   sslMode?: string
+  sslNegotiation?: string
   /** The project that `options=reference=…` names; it completes the user on a shared pooler. */
   reference?: string
   ignored: readonly string[]
@@ -58,6 +59,8 @@ export class ConnectionTarget {
   declare readonly projectRef?: string
   declare readonly applicationName?: string
   declare readonly sslMode?: string
+  /** `direct` where the server is said to take TLS without being asked (libpq's `sslnegotiation`). */
+  declare readonly sslNegotiation?: string
   /** Parameters that are not sent: servers and poolers refuse what they do not know. */
   readonly ignored: readonly string[]
   readonly #password: string
@@ -75,6 +78,7 @@ export class ConnectionTarget {
     if (projectRef !== undefined) this.projectRef = projectRef
     if (parts.applicationName !== undefined) this.applicationName = parts.applicationName
     if (parts.sslMode !== undefined) this.sslMode = parts.sslMode
+    if (parts.sslNegotiation !== undefined) this.sslNegotiation = parts.sslNegotiation
     this.ignored = parts.ignored
     this.#password = parts.password
   }

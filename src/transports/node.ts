@@ -16,6 +16,7 @@ const READ_AHEAD = 262_144
 /** TCP and TLS of `node:net` and `node:tls`. Certificates are verified against Node's own roots. */
 export const transport: Transport = {
   name: 'node:net',
+  sendsAlpn: true,
   async connect(address: Address, { signal }: ConnectOptions): Promise<Connection> {
     const socket = connectTcp(address)
     socket.setNoDelay(true)
@@ -86,7 +87,7 @@ class NodeConnection implements Connection {
     })
   }
 
-  async startTls({ serverName, ca }: TlsOptions): Promise<Connection> {
+  async startTls({ serverName, ca, alpn }: TlsOptions): Promise<Connection> {
     this.#socket.off('data', this.#onData)
     this.#socket.off('end', this.#onEnd)
     const host = serverName ?? this.#address.host
@@ -96,8 +97,14 @@ class NodeConnection implements Connection {
       // An IP address may not be sent as the server name (RFC 6066 §3).
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...(ca === undefined ? {} : { ca }),
+      ...(alpn === undefined ? {} : { ALPNProtocols: [alpn] }),
     })
     await ready(secure, 'secureConnect', this.#signal, tlsReasonOf)
+    if (alpn !== undefined && secure.alpnProtocol !== alpn) {
+      secure.destroy()
+      // Anything with a certificate could answer that has not agreed; libpq refuses it too.
+      throw new TransportError('tls', `The server did not agree to ${alpn} in TLS.`)
+    }
     return new NodeConnection(secure, this.#address, this.#signal)
   }
 

@@ -32,7 +32,12 @@ declare module 'node:tls' {
     host: string
     servername?: string
     ca?: string
-  }): Socket
+    ALPNProtocols?: string[]
+  }): TLSSocket
+
+  interface TLSSocket extends Socket {
+    readonly alpnProtocol: string | false | null
+  }
 }
 
 declare module 'node:async_hooks' {

@@ -1,9 +1,19 @@
 import { Deadline } from './deadline.ts'
-import { authenticate, type Credentials, negotiateTls } from './handshake.ts'
+import { authenticate, type Credentials, type Login, negotiateTls } from './handshake.ts'
 import { closedEarly, connectTimeout } from './loss.ts'
 import type { MessageReader } from './messages.ts'
 import type { Meter } from './meter.ts'
-import type { Address, Connection, TlsOptions, Transport } from './transport.ts'
+import type { Profile } from './profile.ts'
+import {
+  type Address,
+  type Connection,
+  type TlsOptions,
+  type Transport,
+  TransportError,
+} from './transport.ts'
+
+/** The name by which a client asks for Postgres in its first TLS message. */
+const ALPN = 'postgresql'
 
 /** Where a session goes and over what. */
 export interface Route {
@@ -11,6 +21,7 @@ export interface Route {
   address: Address
   /** `undefined`: in clear, which the user has asked for by name. */
   tls: TlsOptions | undefined
+  profile: Profile
 }
 
 /**
@@ -23,7 +34,7 @@ export class Dial {
   #connection: Connection | undefined
 
   /** TCP, then TLS where asked for. The result is ready for the first byte of Postgres. */
-  async open({ transport, address, tls }: Route, meter: Meter): Promise<Connection> {
+  async open({ transport, address, tls, profile }: Route, meter: Meter): Promise<Connection> {
     this.#connection = await transport.connect(address, {
       signal: this.#abort.signal,
       willStartTls: tls !== undefined,
@@ -31,10 +42,15 @@ export class Dial {
     this.#throwIfGivenUp()
     meter.handshake()
     if (!tls) return this.#connection
-    this.phase = 'the answer to the request for TLS'
-    await negotiateTls((request) => this.#exchange(request, meter))
+    const direct = profile.directTls && transport.sendsAlpn === true
+    if (!direct) {
+      this.phase = 'the answer to the request for TLS'
+      await negotiateTls((request) => this.#exchange(request, meter))
+    }
     this.phase = 'the TLS handshake'
-    this.#connection = await this.#connection.startTls(tls)
+    this.#connection = direct
+      ? await this.#connection.startTls({ ...tls, alpn: ALPN }).catch(explainDirect)
+      : await this.#connection.startTls(tls)
     this.#throwIfGivenUp()
     meter.handshake()
     return this.#connection
@@ -46,7 +62,7 @@ export class Dial {
     credentials: Credentials,
     reader: MessageReader,
     meter: Meter,
-  ): Promise<Connection> {
+  ): Promise<{ connection: Connection; login: Login }> {
     const connection = await this.open(route, meter)
     this.phase = 'the login'
     const channel = {
@@ -65,9 +81,12 @@ export class Dial {
         }
       },
     }
-    await authenticate(channel, credentials, route.tls !== undefined)
+    const login = await authenticate(channel, credentials, {
+      encrypted: route.tls !== undefined,
+      pipelined: route.profile.pipelinesLogin,
+    })
     this.#throwIfGivenUp()
-    return connection
+    return { connection, login }
   }
 
   /** Closes whatever is open. Never throws. */
@@ -90,6 +109,16 @@ export class Dial {
     this.#connection?.destroy()
     throw closedEarly(false)
   }
+}
+
+/** A server that has to be asked for TLS takes the handshake for garbage, and says so or hangs up. */
+function explainDirect(error: unknown): never {
+  const reason = error instanceof Error && 'reason' in error ? error.reason : undefined
+  if (reason !== 'tls' && reason !== 'lost') throw error
+  throw new TransportError('tls', 'Direct TLS was not accepted.', {
+    cause: error,
+    hint: 'Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct from the connection string, or set the option pooler.',
+  })
 }
 
 /** Rejects with `ERR_CONNECT_TIMEOUT` unless `work` settles in time; the dial is given up then. */

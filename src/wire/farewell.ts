@@ -3,16 +3,15 @@ import { queryMessage } from './messages.ts'
 import type { Session } from './session.ts'
 
 /**
- * Ends a session as poolers want it: the flight under way comes to its ReadyForQuery, an open
- * transaction is rolled back, then Terminate. Whoever leaves earlier makes them throw a backend away.
- * May wait for the server: bound it.
+ * Ends a session as poolers want it: what is under way comes to its ReadyForQuery, an open transaction
+ * is rolled back, then Terminate. Whoever leaves earlier makes them throw a backend away. May wait for
+ * the server: bound it.
  */
-export async function sayGoodbye(session: Session, underWay: Flight | undefined): Promise<void> {
+export async function sayGoodbye(session: Session): Promise<void> {
   // A driver that has stopped the reading cannot start it again.
   session.resume()
-  const idle = session.nextIdle()
-  if (underWay) underWay.abandon(() => session.send(underWay))
-  if (underWay || !session.ready) await idle
+  session.proceed()
+  if (session.busy || !session.ready) await session.nextIdle()
   await rollBack(session)
   await session.terminate()
 }

@@ -1,13 +1,20 @@
 import type { NullpoolError } from '../errors.ts'
+import { Describing } from './describing.ts'
+import type { Place } from './description.ts'
+import { answersWithoutRows, readyForQuery, rolledBack } from './local-answers.ts'
 import {
   Backend,
   concat,
   copyFailMessage,
+  describePortal,
   Frontend,
-  readyForQuery,
+  readCString,
+  statementMessages,
   syncMessage,
   type TransactionStatus,
 } from './messages.ts'
+import { Replies } from './replies.ts'
+import { mayCopy } from './transaction-control.ts'
 
 /** Where the answers to a flight go. */
 export interface FlightReceiver {
@@ -20,6 +27,9 @@ export interface FlightReceiver {
 }
 
 const NOTHING = new Uint8Array()
+/** `P` in a Describe. */
+const PORTAL = 0x50
+const ROW = [Backend.rowDescription, Backend.noData]
 
 const NOBODY: FlightReceiver = {
   receive() {},
@@ -48,6 +58,12 @@ const LAST_ANSWERS: Readonly<Record<number, readonly number[]>> = {
 export class Flight {
   /** Takes the place of the server's answer: the flight is not sent, but keeps its turn. */
   localAnswer: Uint8Array | undefined
+  /** The status that the driver is told behind a local answer, where it is not the server's. */
+  localStatus: TransactionStatus | undefined
+  /** The deferred statement that begins its transaction and travels with it. */
+  begins: string | undefined
+  /** Whether it commits: the server may answer that it has rolled back. */
+  commits = false
   /** Statements in it. */
   queries = 0
   /** The Parse or Query that came last. */
@@ -63,10 +79,16 @@ export class Flight {
   /** Whether a byte of it has left. */
   sent = false
   readonly startedAt: number = Date.now()
+  /** Which replies the driver must not see. */
+  readonly replies: Replies = new Replies()
   #receiver: FlightReceiver
+  #requests = ''
   #unsent: Uint8Array[] = []
   #onTaken: (() => void)[] = []
   #lastRequest = 0
+  #describing: Describing | undefined
+  /** What waits for a ReadyForQuery that is not the driver's. */
+  #behind: Uint8Array[] | undefined
 
   constructor(receiver: FlightReceiver) {
     this.#receiver = receiver
@@ -101,10 +123,77 @@ export class Flight {
     return wantsSync ? [...fail, syncMessage()] : fail
   }
 
+  /** The types of the driver's messages so far, a letter each; `d` is the Describe of a portal. */
+  get requests(): string {
+    return this.#requests
+  }
+
+  /** Whether all of it can be sent at once, with one answer: another one may follow right behind. */
+  get isWhole(): boolean {
+    return (
+      this.complete &&
+      !this.localAnswer &&
+      !this.#behind &&
+      !(this.statement && mayCopy(this.statement))
+    )
+  }
+
+  /** Whether its driver has asked what a statement takes, heard it, and has nothing more to ask. */
+  get over(): boolean {
+    return this.#describing !== undefined && this.complete && this.sent && !this.awaitsServer
+  }
+
+  /** Puts messages of the wire's own, and the replies that nobody awaits, before everything else. */
+  prepend(messages: readonly Uint8Array[], replies: readonly number[]): void {
+    this.#unsent.unshift(...messages)
+    this.replies.hideFirst(...replies)
+  }
+
+  /** The same, with a ReadyForQuery of its own: the rest is sent behind it, unless there is an error. */
+  sendBefore(messages: readonly Uint8Array[], replies: readonly number[]): void {
+    this.#behind = this.#unsent
+    this.#unsent = [...messages, syncMessage()]
+    this.replies.hideFirst(...replies)
+  }
+
+  /** Makes the simple Query of a single statement an extended one, which can be prepended to. */
+  becomeExtended(text: string): void {
+    const [parse, bind, execute] = statementMessages(text)
+    if (!(parse && bind && execute)) return
+    this.#unsent = [parse, bind, describePortal(), execute, syncMessage()]
+    this.replies.hide(Backend.parseComplete, Backend.bindComplete)
+    const isNoData = (message: Uint8Array): boolean => message[0] === Backend.noData
+    this.replies.expect({ types: ROW, hides: isNoData })
+  }
+
+  /** Has the whole of it answered here, as a server answers a statement that gives no rows. */
+  answerHere(tag: string, status: TransactionStatus): void {
+    this.localAnswer = answersWithoutRows(this.#unsent, tag)
+    this.localStatus = status
+  }
+
+  /**
+   * The driver wants to know, with a Flush, what the unnamed statement takes and gives. It is answered
+   * here where that is known; otherwise the server is asked with a Sync, and Parse comes a second time.
+   */
+  describe(place: Place): void {
+    if (!this.statement) return
+    this.#describing = new Describing(place, this.statement)
+    this.localAnswer = this.#describing.answer
+    if (this.localAnswer) return
+    this.replies.expect(...this.#describing.learning())
+    this.#unsent.push(syncMessage())
+    this.#behind = []
+    this.awaitsServer = true
+  }
+
   /** Adds a driver's message. True when there is something to send now. */
   add(message: Uint8Array): boolean {
     const type = message[0] ?? 0
-    this.#unsent.push(message)
+    if (this.#describing && this.#described(type, this.#describing)) return true
+    const isPortal = type === Frontend.describe && message[5] === PORTAL
+    this.#requests += isPortal ? 'd' : String.fromCharCode(type)
+    this.#push(message)
     if (type === Frontend.copyData) return true
     if (type === Frontend.copyDone || type === Frontend.copyFail) {
       this.copying = false
@@ -121,6 +210,30 @@ export class Flight {
     if (!this.complete && type !== Frontend.flush) return false
     this.awaitsServer = true
     return true
+  }
+
+  #push(message: Uint8Array): void {
+    const queue = this.#behind ?? this.#unsent
+    queue.push(message)
+  }
+
+  /** The driver goes on after its question. True when that was its Sync, with which nothing is left to ask. */
+  #described(type: number, describing: Describing): boolean {
+    if (type === Frontend.sync) {
+      this.complete = true
+      if (this.localAnswer) describing.forget()
+      return true
+    }
+    this.#describing = undefined
+    if (!this.localAnswer) {
+      this.#push(describing.parse)
+      this.replies.hide(Backend.parseComplete)
+    } else {
+      // A driver that did not wait for the answer gets the server's.
+      if (this.localAnswer.length === 0) this.replies.expect(...describing.checking())
+      this.localAnswer = undefined
+    }
+    return false
   }
 
   /** Calls back once what has been added so far was handed to the runtime. */
@@ -151,14 +264,31 @@ export class Flight {
     const answer = this.localAnswer ?? NOTHING
     this.localAnswer = NOTHING
     this.taken()
-    const end = this.complete ? [readyForQuery(status)] : []
+    const told = this.localStatus ?? status
+    const end = this.complete ? [readyForQuery(told)] : []
     this.#receiver.receive(concat([answer, ...end]))
-    if (this.complete) this.#receiver.finished(this, status)
+    if (this.complete) this.#receiver.finished(this, told)
     return this.complete
+  }
+
+  /** What the driver gets of a server's message: itself, nothing, or something in its place. */
+  reply(message: Uint8Array): Uint8Array | undefined {
+    if (message[0] === Backend.readyForQuery && this.#behind) {
+      this.#unsent = this.#behind
+      this.#behind = undefined
+      this.awaitsServer = this.#unsent.length > 0
+      return this.complete && !this.awaitsServer ? message : undefined
+    }
+    // What was to follow was meant for a question, or a transaction, that there is not.
+    if (message[0] === Backend.errorResponse && this.#behind) this.#behind = []
+    if (!this.replies.passes(message)) return undefined
+    const isEnd = message[0] === Backend.commandComplete
+    return this.commits && isEnd && readCString(message, 5) === 'ROLLBACK' ? rolledBack() : message
   }
 
   /** Notes whose turn it is after a message of the server. */
   answered(type: number): void {
+    if (this.#behind) return
     if (type === Backend.copyInResponse) {
       this.copying = true
       this.awaitsServer = false

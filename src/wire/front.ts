@@ -1,19 +1,18 @@
 import { NullpoolError } from '../errors.ts'
 import { Flight, type FlightReceiver } from './flight.ts'
+import { emptyQueryResponse, errorResponse, localGreeting, readyForQuery } from './local-answers.ts'
 import {
   concat,
-  emptyQueryResponse,
-  errorResponse,
   Frontend,
-  localGreeting,
   MESSAGE_LIMIT,
   MessageReader,
-  readCString,
   readStartup,
   readUint32,
-  readyForQuery,
+  statementText,
   type TransactionStatus,
 } from './messages.ts'
+import { Transaction } from './transaction.ts'
+import { leavesTransaction } from './transaction-control.ts'
 import type { Upstream } from './upstream.ts'
 import type { UpstreamUser } from './upstream-events.ts'
 
@@ -28,10 +27,6 @@ export interface FrontListener {
 }
 
 const NOTHING: Uint8Array = new Uint8Array()
-
-/** Statements with which a driver leaves a transaction, whatever became of it. */
-const ENDS_TRANSACTION =
-  /^\s*(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))/i
 
 /**
  * What a driver takes for a server: it trusts it, it is ready at once, and it never goes away. Behind
@@ -51,6 +46,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   /** What has been submitted and not yet been answered. */
   #flights: Flight[] = []
   #status: TransactionStatus = 'I'
+  #transaction = new Transaction()
   #failure: (() => NullpoolError) | undefined
   /** Errors that are about to be told. */
   #untold = 0
@@ -112,7 +108,12 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#status = status
   }
 
+  get deferring(): boolean {
+    return this.#transaction.deferred !== undefined
+  }
+
   refused(flight: Flight, error: NullpoolError): void {
+    this.#transaction.returned(flight)
     this.finished(flight, this.#status)
     this.#answerWith(() => error)
   }
@@ -162,10 +163,22 @@ export class Front implements FlightReceiver, UpstreamUser {
     // A driver that could not build its statement: nothing is to be asked of the server.
     if (!this.#current && type === Frontend.sync) flight.localAnswer = NOTHING
     this.#current = flight
+    if (type === Frontend.flush && asksToDescribe(flight)) return this.#describe(flight)
     if (type === Frontend.parse && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
     if (type === Frontend.query && message[5] === 0) flight.localAnswer = emptyQueryResponse()
     if (!flight.add(message)) return flight
     if (flight.complete) this.#current = undefined
+    return this.#send(flight)
+  }
+
+  #describe(flight: Flight): Flight {
+    flight.describe(this.#upstream.place)
+    return this.#send(flight)
+  }
+
+  #send(flight: Flight): Flight {
+    const settled = this.#flights.every((other) => other === flight)
+    this.#transaction.depart(flight, this.#status, settled)
     if (this.#flights.includes(flight)) {
       this.#upstream.proceed(flight)
     } else {
@@ -199,7 +212,8 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#flights = []
     this.#current = undefined
     // A driver that wanted to leave its transaction takes it for left, whatever became of it.
-    const left = this.#status === 'I' || (statement && endsTransaction(statement))
+    const left =
+      this.#status === 'I' || (statement && leavesTransaction(statementText(statement, 200)))
     const status = left ? 'I' : 'E'
     this.#status = status
     this.#untold += 1
@@ -217,14 +231,13 @@ export class Front implements FlightReceiver, UpstreamUser {
   }
 }
 
-function isCopy(type: number): boolean {
-  return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
+/** Whether a Flush now asks what the unnamed statement takes and gives, and for nothing else. */
+function asksToDescribe({ requests, localAnswer }: Flight): boolean {
+  return requests === 'PD' && !localAnswer
 }
 
-/** Reads the head of a Query, or of a Parse behind its name. */
-function endsTransaction(message: Uint8Array): boolean {
-  const start = message[0] === Frontend.parse ? message.indexOf(0, 5) + 1 : 5
-  return ENDS_TRANSACTION.test(readCString(message.subarray(0, start + 100), start))
+function isCopy(type: number): boolean {
+  return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
 }
 
 function namedStatementAnswer(): Uint8Array {

@@ -62,32 +62,67 @@ export async function negotiateTls(
   )
 }
 
+/** What is left of a login when a flight may leave. */
+export interface Login {
+  /** Leaves in one write with the first flight. */
+  proof?: Uint8Array
+  /** Takes SASLFinal; throws unless the server has proved itself. Nothing it says counts before. */
+  verify?: (serverFinal: string) => void
+}
+
+/** What a login depends on beside the credentials. */
+export interface LoginOptions {
+  /** Whether a password in clear is safe from others. */
+  encrypted: boolean
+  /** Whether SCRAM is begun before the server asks for it. */
+  pipelined: boolean
+}
+
 /**
  * Logs in, one message to a write and one write to a message: poolers exist that take a delivery for
  * a message and drop the rest. Resolves as soon as a flight may leave, which is before ReadyForQuery:
- * on a verified SASLFinal, or on AuthenticationOk.
+ * on a verified SASLFinal, or on AuthenticationOk; pipelined, with the challenge.
  */
 export async function authenticate(
   channel: HandshakeChannel,
   credentials: Credentials,
-  encrypted: boolean,
-): Promise<void> {
+  { encrypted, pipelined }: LoginOptions,
+): Promise<Login> {
   const { user, database, applicationName } = credentials
-  await channel.write(
-    startupMessage({
-      user,
-      database,
-      client_encoding: 'UTF8',
-      application_name: applicationName,
-    }),
-  )
+  const startup = startupMessage({
+    user,
+    database,
+    client_encoding: 'UTF8',
+    application_name: applicationName,
+  })
+  if (pipelined) return pipelineScram(channel, startup, credentials)
+  await channel.write(startup)
   const request = await nextAuthentication(channel)
   const method = readUint32(request, 5)
-  if (method === 0) return
-  if (method === 10) return authenticateWithScram(channel, request, credentials)
+  if (method === 0) return {}
+  if (method === 10) {
+    await authenticateWithScram(channel, request, credentials)
+    return {}
+  }
   await channel.write(passwordMessage(answerPassword(method, request, credentials, encrypted)))
   const verdict = readUint32(await nextAuthentication(channel), 5)
   if (verdict !== 0) throw unsupportedMethod(`type ${verdict} after a password`)
+  return {}
+}
+
+async function pipelineScram(
+  channel: HandshakeChannel,
+  startup: Uint8Array,
+  credentials: Credentials,
+): Promise<Login> {
+  const exchange = createScramExchange(credentials.password())
+  await channel.write(concat([startup, saslInitialResponse(MECHANISM, exchange.first)]))
+  const request = await nextAuthentication(channel)
+  if (readUint32(request, 5) !== 10) throw guessedWrong(readUint32(request, 5))
+  requireScram(request)
+  const challenge = await nextSasl(channel, 11)
+  const proof = saslResponse(await exchange.respond(challenge))
+  return { proof, verify: (serverFinal) => exchange.verify(serverFinal) }
 }
 
 function answerPassword(
@@ -115,8 +150,7 @@ async function authenticateWithScram(
   request: Uint8Array,
   credentials: Credentials,
 ): Promise<void> {
-  const offered = decodeText(request.subarray(9)).split('\0')
-  if (!offered.includes(MECHANISM)) throw unsupportedMethod(offered.filter(Boolean).join(', '))
+  requireScram(request)
   const exchange = createScramExchange(credentials.password())
   await channel.write(saslInitialResponse(MECHANISM, exchange.first))
   const challenge = await nextSasl(channel, 11)
@@ -124,11 +158,20 @@ async function authenticateWithScram(
   exchange.verify(await nextSasl(channel, 12))
 }
 
+function requireScram(request: Uint8Array): void {
+  const offered = decodeText(request.subarray(9)).split('\0')
+  if (!offered.includes(MECHANISM)) throw unsupportedMethod(offered.filter(Boolean).join(', '))
+}
+
 async function nextSasl(channel: HandshakeChannel, step: 11 | 12): Promise<string> {
   const message = await nextAuthentication(channel)
   if (readUint32(message, 5) === step) return readCString(message, 9)
-  // A server that skips its proof could be anybody who passes the password on.
-  throw new NullpoolError(
+  throw unproved()
+}
+
+/** A server that skips its proof could be anybody who passes the password on. */
+export function unproved(): NullpoolError {
+  return new NullpoolError(
     'ERR_AUTH_SERVER',
     'The server left the SCRAM exchange before it proved itself.',
     {
@@ -156,6 +199,18 @@ function md5Password({ password, user }: Credentials, salt: Uint8Array): string 
 
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+const METHODS: Readonly<Record<number, string>> = { 0: 'none', 3: 'cleartext', 5: 'md5' }
+
+function guessedWrong(type: number): NullpoolError {
+  return new NullpoolError(
+    'ERR_AUTH_METHOD',
+    `The server asks for another way to log in (${METHODS[type] ?? `type ${type}`}) than SCRAM-SHA-256, which was begun to save time.`,
+    {
+      hint: "Set the option pooler to 'supavisor', which begins nothing early and suits every pooler.",
+    },
+  )
 }
 
 function unsupportedMethod(what: string): NullpoolError {

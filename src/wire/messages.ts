@@ -24,6 +24,7 @@ export const Backend = {
   noData: 0x6e, // n
   noticeResponse: 0x4e, // N
   notificationResponse: 0x41, // A
+  parameterDescription: 0x74, // t
   parameterStatus: 0x53, // S
   parseComplete: 0x31, // 1
   portalSuspended: 0x73, // s
@@ -149,7 +150,8 @@ function notPostgres(): NullpoolError {
   })
 }
 
-function frame(type: number | undefined, ...parts: (Uint8Array | string)[]): Uint8Array {
+/** One message: its type, its length and its parts; texts as UTF-8. */
+export function frame(type: number | undefined, ...parts: (Uint8Array | string)[]): Uint8Array {
   const body = concat(parts.map((part) => (typeof part === 'string' ? encodeText(part) : part)))
   const head = type === undefined ? 0 : 1
   const bytes = new Uint8Array(head + 4 + body.length)
@@ -159,10 +161,16 @@ function frame(type: number | undefined, ...parts: (Uint8Array | string)[]): Uin
   return bytes
 }
 
-function uint32(...values: number[]): Uint8Array {
+/** Big-endian, 32 bits each. */
+export function uint32(...values: number[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * 4))
   for (const [index, value] of values.entries()) view.setUint32(index * 4, value)
   return new Uint8Array(view.buffer)
+}
+
+/** Big-endian, 16 bits. */
+export function uint16(value: number): Uint8Array {
+  return new Uint8Array([value >> 8, value & 255])
 }
 
 /** Asks for TLS; the server answers with one byte. */
@@ -202,6 +210,22 @@ export function queryMessage(text: string): Uint8Array {
   return frame(Frontend.query, `${text}\0`)
 }
 
+/** Parse, Bind and Execute of the unnamed statement, all values as text. */
+export function statementMessages(text: string, values: readonly string[] = []): Uint8Array[] {
+  const encoded = values.map(encodeText)
+  const parameters = encoded.flatMap((value) => [uint32(value.length), value])
+  return [
+    frame(Frontend.parse, `\0${text}\0`, uint16(0)),
+    frame(Frontend.bind, '\0\0', uint16(0), uint16(values.length), ...parameters, uint16(0)),
+    frame(Frontend.execute, '\0', uint32(0)),
+  ]
+}
+
+/** Asks what the unnamed portal gives. */
+export function describePortal(): Uint8Array {
+  return frame(Frontend.describe, 'P\0')
+}
+
 /** Ends an extended flight. */
 export function syncMessage(): Uint8Array {
   return frame(Frontend.sync)
@@ -215,30 +239,6 @@ export function copyFailMessage(reason: string): Uint8Array {
 /** Ends the session. */
 export function terminateMessage(): Uint8Array {
   return frame(Frontend.terminate)
-}
-
-/** An error of ours in the words of the protocol. */
-export function errorResponse(code: string, message: string): Uint8Array {
-  return frame(Backend.errorResponse, `SERROR\0VERROR\0C${code}\0M${message}\0\0`)
-}
-
-/** The answer to a statement without text, which is the same everywhere. */
-export function emptyQueryResponse(): Uint8Array {
-  return frame(Backend.emptyQueryResponse)
-}
-
-/** What a driver needs to hear to believe that it is logged in. */
-export function localGreeting(key: BackendKey): Uint8Array {
-  return concat([
-    frame(Backend.authentication, uint32(0)),
-    frame(Backend.backendKeyData, uint32(key.processId, key.secret)),
-    readyForQuery('I'),
-  ])
-}
-
-/** Tells a driver that it may send its next flight. */
-export function readyForQuery(status: TransactionStatus): Uint8Array {
-  return frame(Backend.readyForQuery, status)
 }
 
 /** Identifies a backend for {@link cancelRequest}. */
@@ -282,4 +282,10 @@ export function readErrorFields(message: Uint8Array): ErrorFields {
 export function readCString(bytes: Uint8Array, from: number): string {
   const end = bytes.indexOf(0, from)
   return decodeText(bytes.subarray(from, end < 0 ? bytes.length : end))
+}
+
+/** The text of a Query or of a Parse, up to so many bytes. */
+export function statementText(message: Uint8Array, limit: number = message.length): string {
+  const start = message[0] === Frontend.parse ? message.indexOf(0, 5) + 1 : 5
+  return readCString(message.subarray(0, start + limit), start)
 }

@@ -1,5 +1,6 @@
 import type { NullpoolError } from '../errors.ts'
 import type { Route } from './dial.ts'
+import type { Flight } from './flight.ts'
 import type { Credentials } from './handshake.ts'
 import type { Meter } from './meter.ts'
 
@@ -16,10 +17,10 @@ export interface SessionOptions {
 export interface SessionEvents {
   /** The login is complete, a flight may be under way. */
   ready(): void
-  /** The flight under way is answered, or the login is complete without one. */
+  /** The oldest flight is answered, or the login is complete without one. */
   idle(): void
-  /** The flight under way was not taken; the connection is as before. */
-  refused(error: NullpoolError): void
+  /** A flight was not taken; the connection is as before. */
+  refused(flight: Flight, error: NullpoolError): void
   /** The flight under way has made no progress for too long; the connection is still there. */
   expired(error: NullpoolError): void
   /** The connection has ended; nothing is called after it. */

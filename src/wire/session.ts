@@ -1,79 +1,87 @@
-import { Deadline } from './deadline.ts'
 import { Delivery } from './delivery.ts'
-import { type Dial, dialWithin } from './dial.ts'
 import type { Flight } from './flight.ts'
 import { Gate } from './gate.ts'
-import { closedByServer, closedEarly, connectTimeout, queryTimeout, streamIdle } from './loss.ts'
+import { Greeting } from './greeting.ts'
+import type { Login } from './handshake.ts'
+import { readyForQuery } from './local-answers.ts'
+import { closedByServer, closedEarly, connectTimeout } from './loss.ts'
 import {
   Backend,
   type BackendKey,
-  HANDSHAKE_MESSAGE_LIMIT,
-  MESSAGE_LIMIT,
-  MessageReader,
-  readBackendKey,
+  concat,
+  type MessageReader,
   readErrorFields,
   type TransactionStatus,
   terminateMessage,
 } from './messages.ts'
 import { Outbox } from './outbox.ts'
+import { SearchPath } from './search-path.ts'
 import { endsConnection, serverFailure } from './server-failure.ts'
 import type { SessionEvents, SessionOptions } from './session-events.ts'
 import type { Connection } from './transport.ts'
 import { transportFailure } from './transport-failure.ts'
+import { Turn } from './turn.ts'
 
 /**
- * One authenticated connection. It carries one flight at a time and knows whose turn it is.
+ * One authenticated connection. It carries flights in order and knows whose turn it is.
  */
 export class Session {
   /** The transaction status of the last ReadyForQuery. */
   status: TransactionStatus = 'I'
-  /** What a CancelRequest needs; poolers hand out keys of their own. */
-  key: BackendKey | undefined
+  readonly searchPath: SearchPath = new SearchPath()
   #options: SessionOptions
   #events: SessionEvents
   #connection: Connection
   #reader: MessageReader
-  #active: Flight | undefined
+  /** What has been sent and not been answered, the oldest first. */
+  #flights: Flight[] = []
   #ready = false
   #ended = false
-  #deadline = new Deadline()
+  #turn: Turn
   #outbox: Outbox
-  #driverTimeoutMs: number
   #reading = new Gate()
   #idleWaiters: (() => void)[] = []
   #delivery = new Delivery()
+  #greeting: Greeting
+  /** Leaves with the first flight, or by itself where there is none. */
+  #proof: Uint8Array | undefined
 
-  private constructor(
+  /** Takes a connection on which our part of the login is done; see {@link openSession}. */
+  constructor(
     options: SessionOptions,
     events: SessionEvents,
     connection: Connection,
     reader: MessageReader,
+    login: Login,
   ) {
     this.#options = options
     this.#events = events
     this.#connection = connection
     this.#reader = reader
+    this.#greeting = new Greeting(login)
+    this.#proof = login.proof
     this.#outbox = new Outbox(connection, (error) => this.#writeFailed(error))
-    this.#driverTimeoutMs = options.queryTimeoutMs
+    this.#turn = new Turn(options.queryTimeoutMs, (error) => events.expired(error))
   }
 
-  /** Connects and logs in, as far as needed for the first flight to leave. */
-  static async open(dial: Dial, options: SessionOptions, events: SessionEvents): Promise<Session> {
-    const { route, credentials, connectTimeoutMs, meter } = options
-    const startedAt = Date.now()
-    const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
-    try {
-      const loggingIn = dial.logIn(route, credentials, reader, meter)
-      const connection = await dialWithin(dial, loggingIn, route, connectTimeoutMs)
-      reader.limit = MESSAGE_LIMIT
-      const session = new Session(options, events, connection, reader)
-      meter.connects += 1
-      session.#awaitReady(startedAt)
-      return session
-    } catch (error) {
-      dial.giveUp()
-      throw transportFailure(error, route.address, false)
-    }
+  /** Waits for the rest of the login, which has the same deadline as its beginning, and reads on. */
+  begin(startedAt: number): void {
+    const { connectTimeoutMs, route, meter } = this.#options
+    meter.connects += 1
+    const left = Math.max(1, connectTimeoutMs - (Date.now() - startedAt))
+    this.#turn.await(left, () => {
+      const mayHaveRun = this.#flights[0]?.sent ?? false
+      this.#lose(
+        connectTimeout(route.address, connectTimeoutMs, 'the end of the login', mayHaveRun),
+      )
+    })
+    meter.connectMs += Date.now() - startedAt
+    void this.#readOn()
+  }
+
+  /** What a CancelRequest needs, once the server has told it. */
+  get key(): BackendKey | undefined {
+    return this.#greeting.key
   }
 
   /** Whether nothing more will come of it. */
@@ -83,7 +91,7 @@ export class Session {
 
   /** Whether a flight is under way. */
   get busy(): boolean {
-    return this.#active !== undefined
+    return this.#flights.length > 0
   }
 
   /** Whether the login is complete. */
@@ -98,13 +106,14 @@ export class Session {
 
   /** Sends what a flight has ready and takes its answers. */
   run(flight: Flight): void {
-    this.#active = flight
+    this.#flights.push(flight)
     this.send(flight)
   }
 
   /** Sends what has been added to the flight under way. */
   send(flight: Flight): void {
     if (this.#ended) return
+    if (flight.over) return queueMicrotask(() => this.#finishHere(flight))
     this.#write(flight.take()).then(
       () => {
         flight.taken()
@@ -129,7 +138,7 @@ export class Session {
 
   /** From now on a driver whose turn it is has this long. */
   hurry(driverTimeoutMs: number): void {
-    this.#driverTimeoutMs = driverTimeoutMs
+    this.#turn.hurry(driverTimeoutMs)
     this.#watch()
   }
 
@@ -153,7 +162,7 @@ export class Session {
 
   #end(): void {
     this.#ended = true
-    this.#deadline.stop()
+    this.#turn.stop()
     this.#reading.open()
     this.#wakeWaiters()
   }
@@ -165,7 +174,7 @@ export class Session {
   /** Gives up, for the transport's error or, without one, because the server has closed. */
   #lose(error?: unknown): void {
     if (this.#ended) return
-    const mayHaveRun = this.#active?.sent ?? false
+    const mayHaveRun = this.#flights[0]?.sent ?? false
     const closed = this.#ready ? closedByServer : closedEarly
     const failure =
       error === undefined
@@ -175,34 +184,21 @@ export class Session {
     this.#events.lost(failure)
   }
 
-  /** Waits for the rest of the login, which has the same deadline as its beginning. */
-  #awaitReady(startedAt: number): void {
-    const { connectTimeoutMs, route, meter } = this.#options
-    const left = Math.max(1, connectTimeoutMs - (Date.now() - startedAt))
-    this.#deadline.start(left, () => {
-      const mayHaveRun = this.#active?.sent ?? false
-      this.#lose(
-        connectTimeout(route.address, connectTimeoutMs, 'the end of the login', mayHaveRun),
-      )
-    })
-    meter.connectMs += Date.now() - startedAt
-    void this.#readOn()
-  }
-
   /** Bounds the wait for whoever is to go on with the flight under way. */
   #watch(): void {
     if (!this.#ready || this.#ended) return
-    const flight = this.#active
-    if (!flight) return this.#deadline.stop()
-    const serverIsNext = flight.awaitsServer || this.#outbox.waiting
-    const serverOwes = serverIsNext && !this.#reading.closed
-    const [afterMs, error] = serverOwes
-      ? [this.#options.queryTimeoutMs, queryTimeout]
-      : [this.#driverTimeoutMs, streamIdle]
-    this.#deadline.start(afterMs, () => this.#events.expired(error(afterMs)))
+    this.#turn.watch(this.#flights[0], this.#outbox.waiting, this.#reading.closed)
   }
 
-  #write(bytes?: Uint8Array): Promise<void> {
+  /** Goes on with the login where no flight does. */
+  proceed(): void {
+    if (this.#proof) this.#write().catch(() => undefined)
+  }
+
+  #write(flight?: Uint8Array): Promise<void> {
+    const proof = this.#proof
+    this.#proof = undefined
+    const bytes = proof && flight ? concat([proof, flight]) : (proof ?? flight)
     if (bytes) this.#options.meter.sent(bytes.length)
     return this.#outbox.write(bytes)
   }
@@ -210,10 +206,11 @@ export class Session {
   /** On Workers another request may not write here: that is its failure, not this connection's. */
   #writeFailed(error: unknown): void {
     const failure = transportFailure(error, this.#options.route.address, false)
-    if (failure.code !== 'ERR_SCOPE_FOREIGN' || this.#ended) return this.#lose(error)
-    this.#active = undefined
-    this.#deadline.stop()
-    this.#events.refused(failure)
+    const flight = this.#flights.at(-1)
+    if (failure.code !== 'ERR_SCOPE_FOREIGN' || this.#ended || !flight) return this.#lose(error)
+    this.#flights.pop()
+    this.#watch()
+    this.#events.refused(flight, failure)
   }
 
   async #readOn(): Promise<void> {
@@ -243,50 +240,61 @@ export class Session {
     if (this.#ready && !this.#ended) this.#watch()
   }
 
-  /** What a server says between its verdict on the password and its first ReadyForQuery. */
   #greet(message: Uint8Array): void {
-    const type = message[0]
-    if (type === Backend.errorResponse) throw serverFailure(readErrorFields(message), false)
-    if (type === Backend.backendKeyData) this.key = readBackendKey(message)
-    if (type === Backend.parameterStatus) this.#collect(message)
-    if (type !== Backend.readyForQuery) return
+    if (this.#greeting.take(message)) {
+      this.searchPath.note(message)
+      this.#handOn(this.#delivery.add(message))
+    }
+    if (message[0] !== Backend.readyForQuery) return
     this.#ready = true
     this.#events.ready()
-    if (!this.#active) this.#rest()
+    if (!this.busy) this.#rest()
   }
 
   #answer(message: Uint8Array): void {
     const type = message[0] ?? 0
     if (type === Backend.errorResponse) this.#throwIfFatal(message)
-    this.#collect(message)
-    this.#active?.answered(type)
+    if (type === Backend.parameterStatus) this.searchPath.note(message)
+    const [flight] = this.#flights
+    const reply = flight ? flight.reply(message) : message
+    if (reply) this.#handOn(this.#delivery.add(reply))
+    flight?.answered(type)
     if (type !== Backend.readyForQuery) return
     this.status = String.fromCharCode(message[5] ?? 0) as TransactionStatus
     this.#handOn(this.#delivery.take())
-    const flight = this.#active
-    this.#active = undefined
+    if (reply) this.#finish(flight)
+    else if (flight?.awaitsServer) this.send(flight)
+  }
+
+  #finish(flight: Flight | undefined): void {
+    this.#flights.shift()
     flight?.receiver.finished(flight, this.status)
     this.#rest()
+  }
+
+  /** Its driver has asked for nothing more than a ReadyForQuery. */
+  #finishHere(flight: Flight): void {
+    if (this.#flights[0] !== flight) return
+    flight.taken()
+    flight.receiver.receive(readyForQuery(this.status))
+    this.#finish(flight)
+    this.#watch()
   }
 
   #rest(): void {
     // A stream that its reader has left is paused and never resumed.
     this.#reading.open()
-    this.#wakeWaiters()
+    if (!this.busy) this.#wakeWaiters()
     this.#events.idle()
   }
 
   #throwIfFatal(message: Uint8Array): void {
     const fields = readErrorFields(message)
     if (endsConnection(fields))
-      throw serverFailure(fields, this.#active?.sent ?? false, this.status !== 'I')
-  }
-
-  #collect(message: Uint8Array): void {
-    this.#handOn(this.#delivery.add(message))
+      throw serverFailure(fields, this.#flights[0]?.sent ?? false, this.status !== 'I')
   }
 
   #handOn(piece: Uint8Array | undefined): void {
-    if (piece) this.#active?.receiver.receive(piece)
+    if (piece) this.#flights[0]?.receiver.receive(piece)
   }
 }

@@ -59,6 +59,8 @@ export interface TlsOptions {
   serverName?: string
   /** Root certificates in PEM, instead of the runtime's own. */
   ca?: string
+  /** The protocol to ask for; the peer has to agree. Given only where {@link Transport.sendsAlpn}. */
+  alpn?: string
 }
 
 /**
@@ -83,6 +85,8 @@ export interface Connection {
 export interface Transport {
   /** Shown in error messages and events, for example `node:net`. */
   readonly name: string
+  /** Whether TLS can name the protocol that it is for, which saves asking for TLS. */
+  readonly sendsAlpn?: boolean
   /** Rejects with {@link TransportError}. */
   connect(address: Address, options: ConnectOptions): Promise<Connection>
 }

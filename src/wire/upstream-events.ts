@@ -15,6 +15,8 @@ export interface UpstreamUser extends FlightReceiver {
    * @returns whether its driver is in a transaction and has to say the next word.
    */
   fail(failure: () => NullpoolError): boolean
+  /** Whether its driver is in a transaction of which no server has heard. */
+  readonly deferring: boolean
   /** Nothing more is expected of a transaction that was open at the failure. */
   release(): void
 }

@@ -15,6 +15,11 @@ export class UpstreamUsers {
     return this.#joined > 0 && this.#users.size === 0
   }
 
+  /** Whether somebody is in a transaction of which no server has heard. */
+  get deferring(): boolean {
+    return [...this.#users].some(({ deferring }) => deferring)
+  }
+
   /** Adds a user; returns its process number. */
   add(user: UpstreamUser): number {
     this.#joined += 1

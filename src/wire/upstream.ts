@@ -1,12 +1,16 @@
 import type { NullpoolError } from '../errors.ts'
 import { Cancellation } from './cancellation.ts'
 import { Deadline, settledWithin } from './deadline.ts'
+import type { Place } from './description.ts'
 import { Dial } from './dial.ts'
 import { sayGoodbye } from './farewell.ts'
-import { Flight, type FlightReceiver } from './flight.ts'
-import { afterOthers, repeated, transactionIdle } from './loss.ts'
-import { errorResponse, queryMessage } from './messages.ts'
-import { Session } from './session.ts'
+import { Flight } from './flight.ts'
+import { FlightQueue } from './flight-queue.ts'
+import { errorResponse } from './local-answers.ts'
+import { afterOthers, repeated, streamIdle, transactionIdle } from './loss.ts'
+import { queryMessage } from './messages.ts'
+import { openSession } from './open-session.ts'
+import type { Session } from './session.ts'
 import type { UpstreamEvents, UpstreamOptions, UpstreamUser } from './upstream-events.ts'
 import { UpstreamUsers } from './upstream-users.ts'
 
@@ -20,14 +24,11 @@ export class Upstream {
   #options: UpstreamOptions
   #events: UpstreamEvents
   #users = new UpstreamUsers()
-  #queue: Flight[] = []
-  #active: Flight | undefined
+  #queue: FlightQueue
   #dial: Dial | undefined
   #session: Session | undefined
   #closing: Promise<void> | undefined
   #failure: (() => NullpoolError) | undefined
-  /** Whose flight was sent last: the transaction that is open is that receiver's. */
-  #owner: FlightReceiver | undefined
   #transaction = new Deadline()
   #cancellation: Cancellation
   #hurried = false
@@ -35,12 +36,26 @@ export class Upstream {
   constructor(options: UpstreamOptions, events: UpstreamEvents) {
     this.#options = options
     this.#events = events
+    this.#queue = new FlightQueue(options.route.profile.concurrency)
     this.#cancellation = new Cancellation(options.route, (work) => events.background(work))
   }
 
   /** Whether a flight is under way or waits. */
   get busy(): boolean {
-    return this.#active !== undefined || this.#queue.length > 0
+    return this.#queue.busy
+  }
+
+  /** Where statements run: what they mean elsewhere is another matter. */
+  get place(): Place {
+    const { route, credentials } = this.#options
+    const { host, port } = route.address
+    return [
+      host,
+      port,
+      credentials.database,
+      credentials.user,
+      this.#session?.searchPath.changed,
+    ].join('/')
   }
 
   /** Whether a connection is open or being opened or closed. */
@@ -64,12 +79,19 @@ export class Upstream {
    */
   leave(user: UpstreamUser): void {
     this.#users.remove(user)
-    this.#queue = this.#queue.filter(({ receiver }) => receiver !== user)
-    const flight = this.#active
-    if (flight && flight.receiver !== user) return
-    if (!flight || flight.localAnswer) return this.#idle()
+    this.#queue.forget(user)
+    const { first } = this.#queue
+    if (!first) return this.#proceedOrRest()
+    if (first.receiver !== user) return
+    if (first.localAnswer) return this.#ended()
     this.resume()
-    flight.abandon(() => this.#session?.send(flight))
+    this.#abandon()
+  }
+
+  /** Brings what is under way to its end without whoever awaits it. */
+  #abandon(): void {
+    const session = this.#session
+    for (const flight of this.#queue.sent) flight.abandon(() => session?.send(flight))
   }
 
   /** Connects before the first flight asks for it. */
@@ -79,29 +101,30 @@ export class Upstream {
     const startedAt = Date.now()
     this.#dial = dial
     this.#events.opening()
-    Session.open(dial, this.#options, {
+    const opening = openSession(dial, this.#options, {
       ready: () => void this.#cancelUnwanted(),
-      idle: () => this.#idle(),
-      refused: (error) => this.#refuse(error),
+      idle: () => this.#ended(),
+      refused: (flight, error) => this.#refuse(flight, error),
       expired: (error) => this.#expire(error),
       lost: (error) => this.#fail(error),
-    }).then(
-      (session) => this.#opened(session, Date.now() - startedAt),
-      (error: NullpoolError) => this.#fail(error),
-    )
+    })
+    const fail = (error: NullpoolError): void => this.#fail(error)
+    opening.then((session) => this.#opened(session, Date.now() - startedAt), fail)
   }
 
   /** Queues a flight that has something to send. */
   submit(flight: Flight): void {
-    this.#queue.push(flight)
+    this.#queue.add(flight)
     this.#pump()
   }
 
   /** Sends what has been added to a flight since. */
   proceed(flight: Flight): void {
-    if (flight !== this.#active) return
+    if (!this.#queue.underWay.includes(flight)) return
     if (flight.localAnswer) return queueMicrotask(() => this.#answerLocally(flight))
-    this.#session?.send(flight)
+    if (flight.sent) this.#session?.send(flight)
+    else this.#queue.putBack(flight)
+    this.#pump()
     void this.#cancelUnwanted()
   }
 
@@ -126,19 +149,19 @@ export class Upstream {
    * as the server would. Resolves when the request has been dealt with, and never rejects.
    */
   async cancel(processId: number): Promise<void> {
-    const mine = ({ receiver }: Flight): boolean => this.#users.processId(receiver) === processId
-    const waiting = this.#queue.find(mine)
-    if (this.#active && mine(this.#active)) {
-      this.#cancellation.want(this.#active)
-      await this.#cancelUnwanted()
-    } else if (waiting) {
-      waiting.localAnswer ??= errorResponse('57014', 'canceling statement due to user request')
-      this.#pump()
+    const flight = this.#queue.oldest((user) => this.#users.processId(user) === processId)
+    // A flight that begins a transaction is sent all the same: others would run outside of it.
+    if (!flight) return
+    if (flight.begins !== undefined || this.#queue.underWay.includes(flight)) {
+      this.#cancellation.want(flight)
+      return this.#cancelUnwanted()
     }
+    flight.localAnswer ??= errorResponse('57014', 'canceling statement due to user request')
+    this.#pump()
   }
 
   async #cancelUnwanted(): Promise<void> {
-    await this.#cancellation.pursue(this.#active, this.#session?.key)
+    await this.#cancellation.pursue(this.#queue.first, this.#session?.key)
     this.#pump()
   }
 
@@ -167,21 +190,22 @@ export class Upstream {
     error?: NullpoolError,
   ): Promise<void> {
     const session = this.#session
-    const underWay = this.#active?.localAnswer ? undefined : this.#active
-    const { closeTimeoutMs } = this.#options
-    this.#stop(failure, closeTimeoutMs)
+    if (session) this.#abandon()
+    this.#stop(failure, this.#options.closeTimeoutMs)
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
-    const closing = this.#close(session, underWay, error)
-    void settledWithin(closing, Math.min(cancelAfterMs, closeTimeoutMs / 2)).then((ended) => {
-      if (!ended && session.busy && session.key) void this.#cancellation.request(session.key)
-    })
+    const closing = this.#close(session, error)
+    void settledWithin(closing, Math.min(cancelAfterMs, this.#options.closeTimeoutMs / 2)).then(
+      (ended) => {
+        if (!ended && session.busy && session.key) void this.#cancellation.request(session.key)
+      },
+    )
     return closing
   }
 
-  #close(session: Session, underWay?: Flight, error?: NullpoolError): Promise<void> {
+  #close(session: Session, error?: NullpoolError): Promise<void> {
     this.#session = undefined
-    const goodbye = settledWithin(sayGoodbye(session, underWay), this.#options.closeTimeoutMs)
+    const goodbye = settledWithin(sayGoodbye(session), this.#options.closeTimeoutMs)
     this.#closing = goodbye.then((ended) => {
       if (!ended) session.destroy()
       this.#closing = undefined
@@ -202,47 +226,47 @@ export class Upstream {
     if (this.#hurried) session.hurry(this.#options.closeTimeoutMs)
     this.#events.opened(durationMs)
     this.#pump()
+    session.proceed()
   }
 
   #pump(): void {
-    const flight = this.#next()
-    if (!flight || this.#active || this.#closing !== undefined || this.#failure) return
-    if (!flight.localAnswer && this.#cancellation.underWay) return
-    if (!flight.localAnswer && !this.#session) return this.open()
-    this.#queue.splice(this.#queue.indexOf(flight), 1)
-    this.#active = flight
-    this.#transaction.stop()
-    // Local answers too come later than the write that they answer.
-    if (flight.localAnswer) return queueMicrotask(() => this.#answerLocally(flight))
-    this.#owner = flight.receiver
-    this.#options.meter.queries += flight.queries
-    this.#session?.run(flight)
-  }
-
-  /** The next in line; inside of a transaction, the next of whoever is in it. */
-  #next(): Flight | undefined {
-    if (!this.#session || this.#session.status === 'I') return this.#queue[0]
-    return this.#queue.find(({ receiver }) => receiver === this.#owner)
+    for (;;) {
+      const flight = this.#queue.next(this.#session?.status)
+      if (!flight || this.#closing !== undefined || this.#failure) return
+      if (!flight.localAnswer && this.#cancellation.underWay) return
+      if (!flight.localAnswer && !this.#session) return this.open()
+      this.#transaction.stop()
+      this.#queue.go(flight)
+      // Local answers too come later than the write that they answer.
+      if (flight.localAnswer) return queueMicrotask(() => this.#answerLocally(flight))
+      this.#options.meter.queries += flight.queries
+      this.#session?.run(flight)
+      void this.#cancelUnwanted()
+    }
   }
 
   #answerLocally(flight: Flight): void {
-    if (this.#active !== flight || !flight.answerLocally(this.#session?.status ?? 'I')) return
-    this.#active = undefined
-    this.#proceedOrRest()
+    if (this.#queue.first !== flight || !flight.localAnswer) return
+    if (flight.answerLocally(this.#session?.status ?? 'I')) {
+      this.#queue.ended()
+      return this.#proceedOrRest()
+    }
+    const { queryTimeoutMs: ms } = this.#options
+    this.#transaction.start(ms, () => this.#expire(streamIdle(ms)))
   }
 
-  #idle(): void {
-    const flight = this.#active
-    this.#active = undefined
+  #ended(): void {
+    const flight = this.#queue.ended()
     if (flight) this.#events.answered(flight)
     if (this.#session) this.#proceedOrRest()
   }
 
   #proceedOrRest(): void {
-    if (this.inTransaction && !this.#users.processId(this.#owner)) return this.#rollBack()
+    if (this.#queue.first) return this.#pump()
+    if (this.inTransaction && !this.#users.processId(this.#queue.owner)) return this.#rollBack()
     this.#pump()
-    if (this.#active || this.#closing !== undefined) return
-    if (this.inTransaction) this.#watchTransaction()
+    if (this.#queue.first || this.#closing !== undefined) return
+    if (this.inTransaction || this.#users.deferring) this.#watchTransaction()
     if (this.busy) return
     this.#events.idle()
     if (this.#users.deserted) void this.release()
@@ -250,25 +274,24 @@ export class Upstream {
 
   /** The owner of the transaction has left; others may wait behind it. */
   #rollBack(): void {
-    this.#active = Flight.internal(queryMessage('rollback'))
-    this.#session?.run(this.#active)
+    const flight = Flight.internal(queryMessage('rollback'))
+    this.#queue.go(flight)
+    this.#session?.run(flight)
   }
 
   #watchTransaction(): void {
-    const { queryTimeoutMs } = this.#options
-    this.#transaction.start(queryTimeoutMs, () => {
-      const error = transactionIdle(queryTimeoutMs)
+    const error = transactionIdle(this.#options.queryTimeoutMs)
+    this.#transaction.start(this.#options.queryTimeoutMs, () => {
       void this.close(repeated(error), Number.POSITIVE_INFINITY, error)
       this.#users.release()
     })
   }
 
   /** The driver takes everything that it awaits for failed, so nothing of it may be sent. */
-  #refuse(error: NullpoolError): void {
-    const flight = this.#active
-    this.#active = undefined
-    this.#queue = this.#queue.filter(({ receiver }) => receiver !== flight?.receiver)
-    flight?.receiver.refused(flight, error)
+  #refuse(flight: Flight, error: NullpoolError): void {
+    this.#queue.refused(flight)
+    this.#abandon()
+    flight.receiver.refused(flight, error)
     this.#proceedOrRest()
   }
 
@@ -283,7 +306,7 @@ export class Upstream {
     this.#dial = undefined
     this.#session = undefined
     if (this.#failure) return this.#events.closed(undefined)
-    const others = this.#options.meter.queries > (this.#active?.queries ?? 0)
+    const others = this.#options.meter.queries > this.#queue.statements
     const failure = repeated(others ? afterOthers(error) : error)
     this.#stop(failure, this.#options.queryTimeoutMs)
     this.#events.closed(error)
@@ -292,8 +315,7 @@ export class Upstream {
   #stop(failure: () => NullpoolError, afterMs: number): void {
     this.#failure ??= failure
     this.#transaction.stop()
-    this.#active = undefined
-    this.#queue = []
+    this.#queue.clear()
     this.#users.fail(this.#failure, afterMs)
   }
 }

@@ -94,16 +94,13 @@ describe.each([
     })
 
     describe('in a transaction', () => {
-      it.each(WAYS)('before BEGIN is answered, with %s: its work never starts', async (how) => {
+      it.each(WAYS)('before BEGIN is answered, with %s, and what came with it', async (how) => {
         const scope = bed.scope(impatient(how, 'queryTimeoutMs'))
         await scope.sql`select 1`
         bed.leaveAt(how, 'C')
-        let started = false
-        const working = scope.sql.begin(() => {
-          started = true
-        })
+        const working = scope.sql.begin((tx) => tx`insert into written values (1)`)
         await bed.expectFailure(scope, working, { code: lost(how), retryable: false })
-        expect(started).toBe(false)
+        expect(await committed()).toEqual([])
       })
 
       it.each(WAYS)('between two statements, with %s: all that follow settle', async (how) => {

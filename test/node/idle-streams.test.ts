@@ -166,6 +166,7 @@ describe.each([
       const error = await request(async ({ sql }) => {
         const reserved = await sql.reserve()
         await reserved`begin`
+        await reserved`select 1`
         await sql`select 1`
       })
       expect(error).toMatchObject({ code: 'ERR_TRANSACTION_IDLE' })

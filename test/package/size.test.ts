@@ -3,14 +3,14 @@ import { bundledBytes } from './built.ts'
 
 const KB = 1024
 
-it('the middleware with postgres.js fits into 41 KB of a Worker, Hono not counted', async () => {
+it('the middleware with postgres.js fits into 45 KB of a Worker, Hono not counted', async () => {
   const bytes = await bundledBytes("export { nullpool } from './dist/hono.js'", ['hono', 'hono/*'])
-  expect(bytes).toBeLessThanOrEqual(41 * KB)
+  expect(bytes).toBeLessThanOrEqual(45 * KB)
 })
 
-it('the wire alone fits into 14 KB', async () => {
+it('the wire alone fits into 17 KB', async () => {
   const bytes = await bundledBytes(
     "export { Front } from './dist/wire/front.js'; export { Upstream } from './dist/wire/upstream.js'",
   )
-  expect(bytes).toBeLessThanOrEqual(14 * KB)
+  expect(bytes).toBeLessThanOrEqual(17 * KB)
 })

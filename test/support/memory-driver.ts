@@ -3,6 +3,7 @@
 import type { NullpoolError } from '../../src/errors.ts'
 import { Front, type FrontListener } from '../../src/wire/front.ts'
 import { Meter } from '../../src/wire/meter.ts'
+import { type Profile, universal } from '../../src/wire/profile.ts'
 import type { TlsOptions } from '../../src/wire/transport.ts'
 import { Upstream } from '../../src/wire/upstream.ts'
 import type { UpstreamEvents, UpstreamOptions } from '../../src/wire/upstream-events.ts'
@@ -107,13 +108,14 @@ export const PASSWORD = 'correct horse battery staple'
 
 export function memoryWire({
   tls,
+  profile = universal,
   ...overrides
-}: Partial<UpstreamOptions> & { tls?: TlsOptions } = {}): MemoryWire {
+}: Partial<UpstreamOptions> & { tls?: TlsOptions; profile?: Profile } = {}): MemoryWire {
   const server = new MemoryServer()
   const meter = new Meter()
   const events: string[] = []
   const options: UpstreamOptions = {
-    route: { transport: server, address: { host: 'db.test', port: 6543 }, tls },
+    route: { transport: server, address: { host: 'db.test', port: 6543 }, tls, profile },
     credentials: {
       user: 'alice',
       database: 'shop',

@@ -58,6 +58,9 @@ export function query(sql: string): Buffer {
   return message('Q', text(sql))
 }
 
+/** Begins a transaction in words that the wire does not take for a lone BEGIN, which it would defer. */
+export const beginAtOnce: Buffer = query('begin -- at once')
+
 /** The unnamed statement. */
 export function parse(sql: string): Buffer {
   return message('P', text(''), text(sql), int16(0))
@@ -73,6 +76,7 @@ export function bind(values: readonly string[] = []): Buffer {
 }
 
 export const describe: Buffer = message('D', Buffer.from('P'), text(''))
+export const describeStatement: Buffer = message('D', Buffer.from('S'), text(''))
 export const execute: Buffer = message('E', text(''), int32(0))
 export const sync: Buffer = message('S')
 export const flush: Buffer = message('H')

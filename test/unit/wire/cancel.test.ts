@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { requestCancel } from '../../../src/wire/cancel.ts'
 import type { Route } from '../../../src/wire/dial.ts'
+import { universal } from '../../../src/wire/profile.ts'
 import { TransportError } from '../../../src/wire/transport.ts'
 import { MemoryDriver, memoryWire } from '../../support/memory-driver.ts'
 import { MemoryServer, rest } from '../../support/memory-server.ts'
@@ -13,7 +14,7 @@ afterEach(() => vi.useRealTimers())
 const KEY = { processId: 4711, secret: 0xfffffffe }
 
 function routeTo(transport: MemoryServer, tls?: Route['tls']): Route {
-  return { transport, address: { host: 'db.test', port: 6543 }, tls }
+  return { transport, address: { host: 'db.test', port: 6543 }, tls, profile: universal }
 }
 
 /** Asks for a cancellation; the result tells when that is over. */
@@ -164,10 +165,10 @@ describe('Front of a driver that cancels', () => {
   it('Front cancels a flight that waits for the driver as soon as the server is at it', async () => {
     const wire = memoryWire()
     const driver = await wire.driver()
-    driver.write(client.parse('slow'), client.describe, client.flush)
+    driver.write(client.parse('slow'), client.describeStatement, client.flush)
     const peer = await wire.login()
-    await peer.expect('P', 'D', 'H')
-    peer.send(server.parseComplete, server.parameterDescription(1), server.noData)
+    await peer.expect('P', 'D', 'S')
+    peer.send(server.parseComplete, server.parameterDescription(1), server.noData, server.ready())
     await driver.until('n')
     const canceller = new MemoryDriver(wire.upstream)
     canceller.write(client.cancelRequest(1, 0))

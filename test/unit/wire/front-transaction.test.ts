@@ -14,7 +14,7 @@ const QUERY_LIMIT = 3_000
 async function stageTransaction() {
   const wire = memoryWire({ queryTimeoutMs: QUERY_LIMIT, closeTimeoutMs: 10 })
   const driver = await wire.driver()
-  driver.write(client.query('begin'))
+  driver.write(client.beginAtOnce)
   const peer = await wire.login()
   await peer.expect('Q')
   peer.send(server.commandComplete('BEGIN'), server.ready('T'))

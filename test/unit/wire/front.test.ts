@@ -65,25 +65,6 @@ describe('Front', () => {
     ])
   })
 
-  it('Front lets Parse and Describe go ahead at a Flush and sends the rest as the same flight', async () => {
-    const wire = memoryWire()
-    const driver = await wire.driver()
-    driver.write(client.parse('select $1'), client.describe, client.flush)
-    const peer = await wire.login()
-    await peer.expect('P', 'D', 'H')
-    peer.send(server.parseComplete, server.parameterDescription(1), server.rowDescription)
-    expect(await driver.until('T')).toEqual(['1', 't', 'T'])
-    driver.write(client.bind(['1']), client.execute, client.sync)
-    driver.write(client.query('next'))
-    await peer.expect('B', 'E', 'S')
-    await rest()
-    expect(peer.unread).toBe('')
-    peer.send(server.bindComplete, server.result('1'))
-    await driver.until('ZI')
-    await peer.expect('Q')
-    expect(wire.events).toContain('answered 1')
-  })
-
   it('Front refuses a named statement in its place, behind the answers that are owed', async () => {
     const wire = memoryWire()
     const driver = await wire.driver()
@@ -105,7 +86,7 @@ describe('Front', () => {
   it('Front refuses a named statement within a transaction with the status of the transaction', async () => {
     const wire = memoryWire()
     const driver = await wire.driver()
-    driver.write(client.query('begin'), named, client.sync)
+    driver.write(client.beginAtOnce, named, client.sync)
     const peer = await wire.login()
     await peer.expect('Q')
     peer.send(server.commandComplete('BEGIN'), server.ready('T'))
@@ -234,7 +215,7 @@ describe('Fronts', () => {
   it('Front within a transaction keeps the connection until the transaction ends', async () => {
     const wire = memoryWire()
     const [left, right] = [await wire.driver(), await wire.driver()]
-    left.write(client.query('begin'))
+    left.write(client.beginAtOnce)
     const peer = await wire.login()
     await peer.expect('Q')
     peer.send(server.commandComplete('BEGIN'), server.ready('T'))

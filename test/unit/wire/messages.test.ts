@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import * as answers from '../../../src/wire/local-answers.ts'
 import * as wire from '../../../src/wire/messages.ts'
 import { errorMessage, ready } from '../../support/server-messages.ts'
 import * as expected from '../../support/wire-messages.ts'
@@ -65,18 +66,18 @@ describe('builders', () => {
   })
 
   it('errorResponse has both severities, code and message, each ended by NUL, and a last NUL', () => {
-    expect(wire.errorResponse('X1', 'm')).toEqual(
+    expect(answers.errorResponse('X1', 'm')).toEqual(
       bytes('45 00 00 00 1a 53 45 52 52 4f 52 00 56 45 52 52 4f 52 00 43 58 31 00 4d 6d 00 00'),
     )
   })
 
   it('emptyQueryResponse and readyForQuery are what a server sends', () => {
-    expect(wire.emptyQueryResponse()).toEqual(bytes('49 00 00 00 04'))
-    expect(wire.readyForQuery('E')).toEqual(bytes('5a 00 00 00 05 45'))
+    expect(answers.emptyQueryResponse()).toEqual(bytes('49 00 00 00 04'))
+    expect(answers.readyForQuery('E')).toEqual(bytes('5a 00 00 00 05 45'))
   })
 
   it('localGreeting is AuthenticationOk, BackendKeyData and ReadyForQuery', () => {
-    expect(wire.localGreeting({ processId: 1, secret: 2 })).toEqual(
+    expect(answers.localGreeting({ processId: 1, secret: 2 })).toEqual(
       bytes('52 00 00 00 08 00 00 00 00 4b 00 00 00 0c 00 00 00 01 00 00 00 02 5a 00 00 00 05 49'),
     )
   })
@@ -122,7 +123,7 @@ describe('readers', () => {
     fc.assert(
       fc.property(uint32, uint32, (processId, secret) => {
         const key = { processId, secret }
-        expect(wire.readBackendKey(wire.localGreeting(key).subarray(9))).toEqual(key)
+        expect(wire.readBackendKey(answers.localGreeting(key).subarray(9))).toEqual(key)
         expect(wire.readStartup(wire.cancelRequest(key))).toEqual(key)
       }),
       { seed: 3 },
@@ -159,7 +160,7 @@ describe('readers', () => {
   it('readErrorFields reads what errorResponse writes, for any text', () => {
     fc.assert(
       fc.property(withoutNul, withoutNul, (code, words) => {
-        expect(wire.readErrorFields(wire.errorResponse(code, words))).toEqual({
+        expect(wire.readErrorFields(answers.errorResponse(code, words))).toEqual({
           severity: 'ERROR',
           sqlState: code,
           message: words,
@@ -182,7 +183,7 @@ describe('readers', () => {
 
   it('readyForQuery is read back by the independent test bed', () => {
     for (const status of ['I', 'T', 'E'] as const) {
-      expect(Buffer.from(wire.readyForQuery(status))).toEqual(ready(status))
+      expect(Buffer.from(answers.readyForQuery(status))).toEqual(ready(status))
     }
   })
 })

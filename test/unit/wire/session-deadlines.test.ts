@@ -82,8 +82,8 @@ describe('queryTimeoutMs', () => {
     expect(peer.ended).toBeUndefined()
   })
 
-  it('Session counts the time of a Describe and Flush', async () => {
-    const { driver } = await stage(client.parse('x'), client.describe, client.flush)
+  it('Session counts the time of a part that goes ahead at a Flush', async () => {
+    const { driver } = await stage(client.parse('x'), client.bind(), client.flush)
     await vi.advanceTimersByTimeAsync(LIMIT)
     await driver.until('error ERR_QUERY_TIMEOUT')
   })

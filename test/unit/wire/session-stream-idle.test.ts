@@ -116,11 +116,11 @@ describe('a stream with which nobody goes on', () => {
   })
 
   it('Session counts nothing against a driver whose next word follows at once', async () => {
-    const { driver, peer } = await stage(client.parse('x'), client.describe, client.flush)
-    peer.send(server.parseComplete, server.parameterDescription(1), server.noData)
-    await driver.until('n')
-    driver.write(client.bind(['1']), client.execute, client.sync)
-    await peer.expect('B')
+    const { driver, peer } = await stage(client.parse('x'), client.bind(), client.flush)
+    peer.send(server.parseComplete, server.bindComplete)
+    await driver.until('2')
+    driver.write(client.execute, client.sync)
+    await peer.expect('E')
     await vi.advanceTimersByTimeAsync(LIMIT - 1)
     expect(driver.errors).toEqual([])
   })

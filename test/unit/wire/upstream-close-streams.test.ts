@@ -76,13 +76,13 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
   })
 
   it('Upstream.close ends a cursor within a transaction, then the transaction', async () => {
-    const { wire, driver, backend } = await served(client.query('begin'))
+    const { wire, driver, backend } = await served(client.beginAtOnce)
     await driver.until('ZT')
     driver.write(client.parse('rows 9'), client.bind(), someRows, client.flush)
     await driver.until('s')
     void wire.upstream.close(over)
     await rest()
-    expect(backend.statements).toEqual(['begin', 'rows 9', 'rollback'])
+    expect(backend.statements).toEqual(['begin -- at once', 'rows 9', 'rollback'])
     expect(backend.goodbye).toBe('I')
   })
 
@@ -151,24 +151,24 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
   })
 
   it('Upstream.close rolls back behind an error that waits for its Sync', async () => {
-    const { wire, driver, backend } = await served(client.query('begin'))
+    const { wire, driver, backend } = await served(client.beginAtOnce)
     await driver.until('ZT')
     driver.write(client.extended('fail'), client.flush)
     await driver.until('E')
     void wire.upstream.close(over)
     await rest()
-    expect(backend.statements).toEqual(['begin', 'fail', 'rollback'])
+    expect(backend.statements).toEqual(['begin -- at once', 'fail', 'rollback'])
     expect(backend.goodbye).toBe('I')
   })
 })
 
 describe('Upstream.close of a flight that is the server’s turn', () => {
-  it('Upstream.close ends a Describe that is being answered with a Sync', async () => {
-    const { wire, peer } = await waiting(client.parse('x'), client.describe, client.flush)
+  it('Upstream.close waits for the answer to a question, and asks for no more', async () => {
+    const { wire, peer } = await waiting(client.parse('x'), client.describeStatement, client.flush)
     void wire.upstream.close(over)
-    peer.send(server.parseComplete, server.parameterDescription(1), server.noData)
-    await arrived(peer, 'S')
-    peer.send(server.ready())
+    await rest()
+    expect(peer.unread).toBe('')
+    peer.send(server.parseComplete, server.parameterDescription(1), server.noData, server.ready())
     await arrived(peer, 'X')
     await rest()
     expect(peer.ended).toBe('closed')

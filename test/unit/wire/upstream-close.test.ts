@@ -168,12 +168,12 @@ describe('Upstream.close', () => {
 
 describe('Upstream.close within a transaction', () => {
   it.each([
-    ['T', 'insert 1', ['begin', 'insert 1', 'rollback']],
-    ['E', 'fail', ['begin', 'fail', 'rollback']],
+    ['T', 'insert 1', ['begin -- at once', 'insert 1', 'rollback']],
+    ['E', 'fail', ['begin -- at once', 'fail', 'rollback']],
   ] as const)('Upstream.close rolls back what has status %s', async (status, sql, statements) => {
     const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()
-    driver.write(client.query('begin'), client.query(sql))
+    driver.write(client.beginAtOnce, client.query(sql))
     const peer = await wire.server.accept()
     const backend = new MemoryBackend(peer)
     void backend.serve()
@@ -190,7 +190,7 @@ describe('Upstream.close within a transaction', () => {
 
   it('Upstream.close rolls back a transaction that the statement under way leaves open', async () => {
     const { wire, driver, peer } = await stage()
-    driver.write(client.query('begin'))
+    driver.write(client.beginAtOnce)
     await peer.expect('Q')
     const closing = close(wire)
     peer.send(server.commandComplete('BEGIN'), server.ready('T'))

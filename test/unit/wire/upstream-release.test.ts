@@ -75,7 +75,7 @@ describe('Upstream.release', () => {
   })
 
   it('Upstream.release lets a transaction be whose driver has more to say', async () => {
-    const { wire, driver, peer, backend } = await stage(client.query('begin'))
+    const { wire, driver, peer, backend } = await stage(client.beginAtOnce)
     driver.write(client.query('insert 1'))
     await driver.until('ZT')
     await wire.upstream.release()
@@ -98,10 +98,10 @@ describe('Upstream.leave', () => {
   })
 
   it('Upstream rolls back the transaction of the last driver before it closes', async () => {
-    const { driver, peer, backend } = await stage(client.query('begin'))
+    const { driver, peer, backend } = await stage(client.beginAtOnce)
     driver.front.end()
     await rest()
-    expect(backend.statements).toEqual(['begin', 'rollback'])
+    expect(backend.statements).toEqual(['begin -- at once', 'rollback'])
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
   })
@@ -133,7 +133,7 @@ describe('Upstream.leave', () => {
   })
 
   it('Upstream rolls back the transaction of a driver that leaves while others go on', async () => {
-    const { wire, driver, backend } = await stage(client.query('begin'))
+    const { wire, driver, backend } = await stage(client.beginAtOnce)
     const other = await wire.driver()
     driver.write(client.query('insert 1'))
     await driver.until('ZT')
@@ -141,7 +141,7 @@ describe('Upstream.leave', () => {
     driver.front.end()
     await rest()
     expect(other.unread).toEqual(['C', 'ZI'])
-    expect(backend.statements).toEqual(['begin', 'insert 1', 'rollback', 'insert 2'])
+    expect(backend.statements).toEqual(['begin -- at once', 'insert 1', 'rollback', 'insert 2'])
     expect(backend.committed).toEqual(['insert 2'])
   })
 })
@@ -150,7 +150,7 @@ describe('Upstream with a transaction that others wait for', () => {
   it('Upstream ends it in time although something waits behind it', async () => {
     const wire = memoryWire({ queryTimeoutMs: QUERY_LIMIT })
     const [owner, other] = [await wire.driver(), await wire.driver()]
-    owner.write(client.query('begin'))
+    owner.write(client.beginAtOnce)
     other.write(client.query('rows 1'))
     const { backend } = await serve(wire)
     await owner.until('ZT')
@@ -158,18 +158,18 @@ describe('Upstream with a transaction that others wait for', () => {
     expect(other.unread).toEqual([])
     await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
     expect(other.unread).toEqual(['error ERR_TRANSACTION_IDLE', 'ZI'])
-    expect(backend.statements).toEqual(['begin', 'rollback'])
+    expect(backend.statements).toEqual(['begin -- at once', 'rollback'])
   })
 
   it('Upstream ends it in time although a statement of it was answered here', async () => {
-    const { driver, backend } = await stage(client.query('begin'))
+    const { driver, backend } = await stage(client.beginAtOnce)
     await vi.advanceTimersByTimeAsync(QUERY_LIMIT - 1)
     driver.write(client.query(''))
     expect(await driver.until('Z')).toEqual(['I', 'ZT'])
     await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
     await rest()
     expect(driver.unread).toEqual(['ZI'])
-    expect(backend.statements).toEqual(['begin', 'rollback'])
+    expect(backend.statements).toEqual(['begin -- at once', 'rollback'])
   })
 })
 

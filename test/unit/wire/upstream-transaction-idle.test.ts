@@ -28,7 +28,7 @@ async function stage(...messages: Buffer[]): Promise<Stage> {
 }
 
 async function stageTransaction(): Promise<Stage> {
-  const made = await stage(client.query('begin'))
+  const made = await stage(client.beginAtOnce)
   made.peer.send(server.commandComplete('BEGIN'), server.ready('T'))
   await made.driver.until('ZT')
   return made

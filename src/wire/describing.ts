@@ -1,0 +1,79 @@
+import { type Description, forget, learn, type Place, recall, statementKey } from './description.ts'
+import { parseComplete } from './local-answers.ts'
+import { Backend, concat } from './messages.ts'
+import type { Expected } from './replies.ts'
+
+const ROW = [Backend.rowDescription, Backend.noData]
+
+/**
+ * The question of a driver, before it sends values, what a statement takes and gives. This isolate
+ * answers it where it has heard the answer before.
+ */
+export class Describing {
+  /** The Parse of the statement. */
+  readonly parse: Uint8Array
+  #key: string
+  #known: Description | undefined
+
+  constructor(place: Place, parse: Uint8Array) {
+    this.parse = parse
+    this.#key = statementKey(place, parse)
+    this.#known = recall(this.#key)
+  }
+
+  /** What a server would answer, where it is known. */
+  get answer(): Uint8Array | undefined {
+    return this.#known && concat([parseComplete(), this.#known.parameters, this.#known.row])
+  }
+
+  /** Lets the server's answer pass, and learns it. */
+  learning(): Expected[] {
+    let parameters: Uint8Array | undefined
+    const noteParameters = (message: Uint8Array): boolean => {
+      parameters = message
+      return false
+    }
+    const noteRow = (row: Uint8Array): boolean => {
+      if (parameters) learn(this.#key, { parameters, row })
+      return false
+    }
+    return [
+      { types: [Backend.parameterDescription], hides: noteParameters },
+      { types: ROW, hides: noteRow },
+    ]
+  }
+
+  /**
+   * Keeps the server's answer from a driver that was given ours. Where the two differ, the row is the
+   * server's; values were already written for the types that were known, which holds for this one flight.
+   */
+  checking(): Expected[] {
+    const known = this.#known
+    let parameters = known?.parameters
+    const noteParameters = (message: Uint8Array): boolean => {
+      parameters = message
+      return true
+    }
+    const compare = (row: Uint8Array): boolean => {
+      const same = known !== undefined && equal(known.row, row)
+      if (parameters && !(same && known && equal(known.parameters, parameters))) {
+        learn(this.#key, { parameters, row })
+      }
+      return same
+    }
+    return [
+      { types: [Backend.parseComplete], hides: () => true },
+      { types: [Backend.parameterDescription], hides: noteParameters },
+      { types: ROW, hides: compare },
+    ]
+  }
+
+  /** Whoever asks and sends no values wants to know how things are now, at least the next time. */
+  forget(): void {
+    forget(this.#key)
+  }
+}
+
+function equal(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at])
+}

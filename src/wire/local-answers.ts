@@ -1,0 +1,69 @@
+import {
+  Backend,
+  type BackendKey,
+  concat,
+  Frontend,
+  frame,
+  type TransactionStatus,
+  uint16,
+  uint32,
+} from './messages.ts'
+
+/** What a driver is told in the server's place. */
+
+/** An error of ours in the words of the protocol. */
+export function errorResponse(code: string, message: string): Uint8Array {
+  return frame(Backend.errorResponse, `SERROR\0VERROR\0C${code}\0M${message}\0\0`)
+}
+
+/** The answer to a Parse. */
+export function parseComplete(): Uint8Array {
+  return frame(Backend.parseComplete)
+}
+
+/** The answers to the messages of a flight of one statement that takes no values and gives no rows. */
+export function answersWithoutRows(requests: readonly Uint8Array[], tag: string): Uint8Array {
+  const isStatement = (request: Uint8Array): boolean => request[5] === 0x53
+  const answers = requests.flatMap((request) => {
+    if (request[0] === Frontend.parse) return [parseComplete()]
+    if (request[0] === Frontend.bind) return [frame(Backend.bindComplete)]
+    if (request[0] === Frontend.execute || request[0] === Frontend.query)
+      return [commandComplete(tag)]
+    if (request[0] !== Frontend.describe) return []
+    const parameters = isStatement(request) ? [frame(Backend.parameterDescription, uint16(0))] : []
+    return [...parameters, frame(Backend.noData)]
+  })
+  return concat(answers)
+}
+
+/** The end of a statement's answer, with its command tag. */
+export function commandComplete(tag: string): Uint8Array {
+  return frame(Backend.commandComplete, `${tag}\0`)
+}
+
+/** The answer to a statement without text, which is the same everywhere. */
+export function emptyQueryResponse(): Uint8Array {
+  return frame(Backend.emptyQueryResponse)
+}
+
+/** What a driver needs to hear to believe that it is logged in. */
+export function localGreeting(key: BackendKey): Uint8Array {
+  return concat([
+    frame(Backend.authentication, uint32(0)),
+    frame(Backend.backendKeyData, uint32(key.processId, key.secret)),
+    readyForQuery('I'),
+  ])
+}
+
+/** Tells a driver that it may send its next flight. */
+export function readyForQuery(status: TransactionStatus): Uint8Array {
+  return frame(Backend.readyForQuery, status)
+}
+
+/** The answer to a COMMIT behind a failed statement, which the server calls a success of another kind. */
+export function rolledBack(): Uint8Array {
+  return errorResponse(
+    '40000',
+    'COMMIT was answered by ROLLBACK: a statement before it had failed.',
+  )
+}

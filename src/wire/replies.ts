@@ -1,0 +1,52 @@
+import { Backend } from './messages.ts'
+
+/** What becomes of one reply: the driver gets it unless `hides` says otherwise. */
+export interface Expected {
+  /** One of these types; others are passed on and leave the expectation as it is. */
+  types: readonly number[]
+  /** @returns whether the driver must not see it. */
+  hides: (message: Uint8Array) => boolean
+}
+
+/** Messages that may come between any two others. */
+const ASIDES: ReadonlySet<number> = new Set([
+  Backend.noticeResponse,
+  Backend.parameterStatus,
+  Backend.notificationResponse,
+])
+
+const always = (): boolean => true
+
+/**
+ * Keeps from a driver the replies to what it did not send, or was answered before: they come first, in
+ * a known order, unless there is an error, which is the driver's.
+ */
+export class Replies {
+  #expected: Expected[] = []
+
+  /** Hides the next replies, one of each type in this order. */
+  hide(...types: readonly number[]): void {
+    this.#expected.push(...types.map((type) => ({ types: [type], hides: always })))
+  }
+
+  /** Looks at the reply behind those before. */
+  expect(...expected: readonly Expected[]): void {
+    this.#expected.push(...expected)
+  }
+
+  /** Puts other expectations before those so far. */
+  hideFirst(...types: readonly number[]): void {
+    this.#expected.unshift(...types.map((type) => ({ types: [type], hides: always })))
+  }
+
+  /** Whether the driver is to see a reply. */
+  passes(message: Uint8Array): boolean {
+    const [next] = this.#expected
+    const type = message[0] ?? 0
+    if (!next || ASIDES.has(type)) return true
+    if (type === Backend.errorResponse) this.#expected = []
+    if (!next.types.includes(type)) return true
+    this.#expected.shift()
+    return !next.hides(message)
+  }
+}

@@ -1,0 +1,46 @@
+import { statementText } from './messages.ts'
+
+/** Statements that begin or end a transaction, by themselves and nothing else. */
+
+/** `BEGIN` or `START TRANSACTION` with any modes. */
+const BEGINS =
+  /^\s*(begin(\s+(work|transaction))?|start\s+transaction)(\s*,?\s*(isolation\s+level\s+(serializable|repeatable\s+read|read\s+(un)?committed)|read\s+(only|write)|(not\s+)?deferrable))*\s*;?\s*$/i
+
+const COMMITS = /^\s*(commit|end)(\s+(work|transaction))?\s*;?\s*$/i
+
+const ROLLS_BACK = /^\s*(rollback|abort)(\s+(work|transaction))?\s*;?\s*$/i
+
+/** Statements with which a driver leaves a transaction, whatever became of it. */
+const LEAVES =
+  /^\s*(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))/i
+
+/** The longest statement looked at; nobody writes longer ones of these. */
+const MAX_LENGTH = 200
+
+/** The command tag of a lone statement that begins a transaction. */
+export function beginTag(text: string): 'BEGIN' | 'START TRANSACTION' | undefined {
+  if (text.length > MAX_LENGTH || !BEGINS.test(text)) return undefined
+  return /^\s*s/i.test(text) ? 'START TRANSACTION' : 'BEGIN'
+}
+
+/** The command tag of a lone statement that ends a transaction. */
+export function endTag(text: string): 'COMMIT' | 'ROLLBACK' | undefined {
+  if (text.length > MAX_LENGTH) return undefined
+  if (COMMITS.test(text)) return 'COMMIT'
+  return ROLLS_BACK.test(text) ? 'ROLLBACK' : undefined
+}
+
+/** Whether a statement ends a transaction by committing it, whatever follows. */
+export function commits(text: string): boolean {
+  return /^\s*(commit|end)\b/i.test(text.slice(0, MAX_LENGTH))
+}
+
+/** Whether a driver that sends it is out of its transaction afterwards. */
+export function leavesTransaction(text: string): boolean {
+  return LEAVES.test(text.slice(0, MAX_LENGTH))
+}
+
+/** Whether a statement may be a COPY: behind one from the client nothing but its rows may follow. */
+export function mayCopy(statement: Uint8Array): boolean {
+  return /\bcopy\b/i.test(statementText(statement))
+}
