@@ -1,4 +1,5 @@
-import type { Flight, FlightReceiver } from './flight.ts'
+import type { Flight } from './flight.ts'
+import type { FlightReceiver } from './flight-receiver.ts'
 import type { TransactionStatus } from './messages.ts'
 
 /** The flights of one upstream: those that wait, and those that are under way, in order. */
@@ -65,8 +66,16 @@ export class FlightQueue {
     const flight = isFree
       ? this.#waiting[0]
       : this.#waiting.find(({ receiver }) => receiver === this.#owner)
+    if (!flight) return undefined
+    flight.receiver.reviews(flight, status ?? 'I', !this.first)
     const last = this.#underWay.at(-1)
-    return !flight || !last || this.#mayFollow(flight, last) ? flight : undefined
+    return !last || this.#mayFollow(flight, last) ? flight : undefined
+  }
+
+  /** Has what its transaction needs put before a flight; `false` where it has to wait after all. */
+  prepare(flight: Flight, status: TransactionStatus): boolean {
+    flight.receiver.departs(flight, status, !this.first)
+    return !this.first || flight.isWhole
   }
 
   /** Only the same driver's: anybody else's could find itself in a transaction. */

@@ -1,6 +1,7 @@
-import type { NullpoolError } from '../errors.ts'
 import { Describing } from './describing.ts'
 import type { Place } from './description.ts'
+import { type FlightReceiver, NOBODY } from './flight-receiver.ts'
+import { isLastAnswer } from './flush-answers.ts'
 import { answersWithoutRows, readyForQuery, rolledBack } from './local-answers.ts'
 import {
   Backend,
@@ -13,42 +14,22 @@ import {
   syncMessage,
   type TransactionStatus,
 } from './messages.ts'
+import { Outgoing } from './outgoing.ts'
 import { Replies } from './replies.ts'
 import { mayCopy } from './transaction-control.ts'
 
-/** Where the answers to a flight go. */
-export interface FlightReceiver {
-  /** Bytes of whole messages, in order. */
-  receive(bytes: Uint8Array): void
-  /** The flight's ReadyForQuery has been received; it was part of the bytes. */
-  finished(flight: Flight, status: TransactionStatus): void
-  /** The flight was not sent, and nothing else is wrong. */
-  refused(flight: Flight, error: NullpoolError): void
-}
-
 const NOTHING = new Uint8Array()
+/** `T` and `E` in a ReadyForQuery. */
+const IN_TRANSACTION = 0x54
+const IN_FAILED_TRANSACTION = 0x45
 /** `P` in a Describe. */
 const PORTAL = 0x50
 const ROW = [Backend.rowDescription, Backend.noData]
 
-const NOBODY: FlightReceiver = {
-  receive() {},
-  finished() {},
-  refused() {},
-}
-
-/** Messages after which a server has said all it will say to a Flush, by the request before it. */
-const LAST_ANSWERS: Readonly<Record<number, readonly number[]>> = {
-  [Frontend.parse]: [Backend.parseComplete],
-  [Frontend.bind]: [Backend.bindComplete],
-  [Frontend.close]: [Backend.closeComplete],
-  [Frontend.describe]: [Backend.rowDescription, Backend.noData],
-  [Frontend.execute]: [
-    Backend.commandComplete,
-    Backend.portalSuspended,
-    Backend.emptyQueryResponse,
-    Backend.copyInResponse,
-  ],
+/** Messages of the wire's own, and the replies to them, which nobody awaits. */
+export interface Preparation {
+  messages: readonly Uint8Array[]
+  replies: readonly number[]
 }
 
 /**
@@ -62,6 +43,12 @@ export class Flight {
   localStatus: TransactionStatus | undefined
   /** The deferred statement that begins its transaction and travels with it. */
   begins: string | undefined
+  /** What goes before its second part too, where that is a transaction of its own. */
+  repeats: Preparation | undefined
+  /** What ends the transaction that was begun for it. */
+  endsWith: { commit: Uint8Array; rollback: Uint8Array } | undefined
+  /** Whether it can neither follow another one nor be followed. */
+  alone = false
   /** Whether it commits: the server may answer that it has rolled back. */
   commits = false
   /** Statements in it. */
@@ -83,12 +70,11 @@ export class Flight {
   readonly replies: Replies = new Replies()
   #receiver: FlightReceiver
   #requests = ''
-  #unsent: Uint8Array[] = []
+  #outgoing = new Outgoing()
   #onTaken: (() => void)[] = []
   #lastRequest = 0
+  #isPrepared = false
   #describing: Describing | undefined
-  /** What waits for a ReadyForQuery that is not the driver's. */
-  #behind: Uint8Array[] | undefined
 
   constructor(receiver: FlightReceiver) {
     this.#receiver = receiver
@@ -132,8 +118,9 @@ export class Flight {
   get isWhole(): boolean {
     return (
       this.complete &&
+      !this.alone &&
       !this.localAnswer &&
-      !this.#behind &&
+      !this.#outgoing.isHeld &&
       !(this.statement && mayCopy(this.statement))
     )
   }
@@ -143,16 +130,22 @@ export class Flight {
     return this.#describing !== undefined && this.complete && this.sent && !this.awaitsServer
   }
 
+  /** Whether something was put before it. */
+  get prepared(): boolean {
+    return this.#isPrepared
+  }
+
   /** Puts messages of the wire's own, and the replies that nobody awaits, before everything else. */
   prepend(messages: readonly Uint8Array[], replies: readonly number[]): void {
-    this.#unsent.unshift(...messages)
+    this.#isPrepared = true
+    this.#outgoing.addFirst(messages)
     this.replies.hideFirst(...replies)
   }
 
   /** The same, with a ReadyForQuery of its own: the rest is sent behind it, unless there is an error. */
   sendBefore(messages: readonly Uint8Array[], replies: readonly number[]): void {
-    this.#behind = this.#unsent
-    this.#unsent = [...messages, syncMessage()]
+    this.#isPrepared = true
+    this.#outgoing.holdBehind(messages)
     this.replies.hideFirst(...replies)
   }
 
@@ -160,7 +153,7 @@ export class Flight {
   becomeExtended(text: string): void {
     const [parse, bind, execute] = statementMessages(text)
     if (!(parse && bind && execute)) return
-    this.#unsent = [parse, bind, describePortal(), execute, syncMessage()]
+    this.#outgoing.replace([parse, bind, describePortal(), execute, syncMessage()])
     this.replies.hide(Backend.parseComplete, Backend.bindComplete)
     const isNoData = (message: Uint8Array): boolean => message[0] === Backend.noData
     this.replies.expect({ types: ROW, hides: isNoData })
@@ -168,7 +161,7 @@ export class Flight {
 
   /** Has the whole of it answered here, as a server answers a statement that gives no rows. */
   answerHere(tag: string, status: TransactionStatus): void {
-    this.localAnswer = answersWithoutRows(this.#unsent, tag)
+    this.localAnswer = answersWithoutRows(this.#outgoing.unsent, tag)
     this.localStatus = status
   }
 
@@ -182,8 +175,7 @@ export class Flight {
     this.localAnswer = this.#describing.answer
     if (this.localAnswer) return
     this.replies.expect(...this.#describing.learning())
-    this.#unsent.push(syncMessage())
-    this.#behind = []
+    this.#outgoing.hold()
     this.awaitsServer = true
   }
 
@@ -193,7 +185,7 @@ export class Flight {
     if (this.#describing && this.#described(type, this.#describing)) return true
     const isPortal = type === Frontend.describe && message[5] === PORTAL
     this.#requests += isPortal ? 'd' : String.fromCharCode(type)
-    this.#push(message)
+    this.#outgoing.add(message)
     if (type === Frontend.copyData) return true
     if (type === Frontend.copyDone || type === Frontend.copyFail) {
       this.copying = false
@@ -212,11 +204,6 @@ export class Flight {
     return true
   }
 
-  #push(message: Uint8Array): void {
-    const queue = this.#behind ?? this.#unsent
-    queue.push(message)
-  }
-
   /** The driver goes on after its question. True when that was its Sync, with which nothing is left to ask. */
   #described(type: number, describing: Describing): boolean {
     if (type === Frontend.sync) {
@@ -226,8 +213,9 @@ export class Flight {
     }
     this.#describing = undefined
     if (!this.localAnswer) {
-      this.#push(describing.parse)
-      this.replies.hide(Backend.parseComplete)
+      const { messages = [], replies = [] } = this.repeats ?? {}
+      this.#outgoing.add(...messages, describing.parse)
+      this.replies.hide(...replies, Backend.parseComplete)
     } else {
       // A driver that did not wait for the answer gets the server's.
       if (this.localAnswer.length === 0) this.replies.expect(...describing.checking())
@@ -241,12 +229,10 @@ export class Flight {
     this.#onTaken.push(callback)
   }
 
-  /** The bytes that wait. */
+  /** The bytes that may leave now. */
   take(): Uint8Array | undefined {
-    if (this.#unsent.length === 0) return undefined
-    const bytes = concat(this.#unsent)
-    this.#unsent = []
-    this.sent = true
+    const bytes = this.#outgoing.take()
+    if (bytes) this.sent = true
     return bytes
   }
 
@@ -273,22 +259,36 @@ export class Flight {
 
   /** What the driver gets of a server's message: itself, nothing, or something in its place. */
   reply(message: Uint8Array): Uint8Array | undefined {
-    if (message[0] === Backend.readyForQuery && this.#behind) {
-      this.#unsent = this.#behind
-      this.#behind = undefined
-      this.awaitsServer = this.#unsent.length > 0
+    if (message[0] === Backend.readyForQuery && this.#outgoing.isHeld) {
+      this.awaitsServer = this.#outgoing.release()
       return this.complete && !this.awaitsServer ? message : undefined
     }
+    const ending =
+      message[0] === Backend.readyForQuery ? this.#transactionEnd(message[5]) : undefined
+    if (ending) {
+      this.#outgoing.add(ending)
+      this.replies.hide(Backend.commandComplete)
+      this.awaitsServer = true
+      return undefined
+    }
     // What was to follow was meant for a question, or a transaction, that there is not.
-    if (message[0] === Backend.errorResponse && this.#behind) this.#behind = []
+    if (message[0] === Backend.errorResponse) this.#outgoing.drop()
     if (!this.replies.passes(message)) return undefined
     const isEnd = message[0] === Backend.commandComplete
     return this.commits && isEnd && readCString(message, 5) === 'ROLLBACK' ? rolledBack() : message
   }
 
+  /** How the transaction ends that was begun for this flight, if it is still open. */
+  #transactionEnd(status: number | undefined): Uint8Array | undefined {
+    const { commit, rollback } = this.endsWith ?? {}
+    this.endsWith = undefined
+    if (status === IN_TRANSACTION) return commit
+    return status === IN_FAILED_TRANSACTION ? rollback : undefined
+  }
+
   /** Notes whose turn it is after a message of the server. */
   answered(type: number): void {
-    if (this.#behind) return
+    if (this.#outgoing.isHeld) return
     if (type === Backend.copyInResponse) {
       this.copying = true
       this.awaitsServer = false
@@ -296,7 +296,7 @@ export class Flight {
     } else if (type === Backend.errorResponse) {
       this.copying = false
       if (!this.complete) this.awaitsServer = false
-    } else if (!this.complete && LAST_ANSWERS[this.#lastRequest]?.includes(type)) {
+    } else if (!this.complete && isLastAnswer(this.#lastRequest, type)) {
       this.awaitsServer = false
     }
   }

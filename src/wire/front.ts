@@ -1,5 +1,6 @@
 import { NullpoolError } from '../errors.ts'
-import { Flight, type FlightReceiver } from './flight.ts'
+import { Flight } from './flight.ts'
+import type { FlightReceiver } from './flight-receiver.ts'
 import { emptyQueryResponse, errorResponse, localGreeting, readyForQuery } from './local-answers.ts'
 import {
   concat,
@@ -11,6 +12,7 @@ import {
   statementText,
   type TransactionStatus,
 } from './messages.ts'
+import { Prologue, type Setting } from './prologue.ts'
 import { Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
 import type { Upstream } from './upstream.ts'
@@ -46,16 +48,20 @@ export class Front implements FlightReceiver, UpstreamUser {
   /** What has been submitted and not yet been answered. */
   #flights: Flight[] = []
   #status: TransactionStatus = 'I'
-  #transaction = new Transaction()
+  #transaction: Transaction
+  #prologue: Prologue | undefined
   #failure: (() => NullpoolError) | undefined
   /** Errors that are about to be told. */
   #untold = 0
   /** What the driver said last after the failure. */
   #statement: Uint8Array | undefined
 
-  constructor(upstream: Upstream, listener: FrontListener) {
+  /** Takes the settings of each transaction of this driver, if there are any. */
+  constructor(upstream: Upstream, listener: FrontListener, settings: readonly Setting[] = []) {
     this.#upstream = upstream
     this.#listener = listener
+    this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
+    this.#transaction = new Transaction(this.#prologue)
   }
 
   /** Whether an error is about to be told: what the driver awaits has failed already. */
@@ -90,12 +96,12 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** The driver wants no more bytes for now. */
   pause(): void {
-    if (this.#flights.length > 0) this.#upstream.pause()
+    if (this.#flights.length > 0) this.#upstream.read(false)
   }
 
   /** The driver wants bytes again. */
   resume(): void {
-    this.#upstream.resume()
+    this.#upstream.read(true)
   }
 
   receive(bytes: Uint8Array): void {
@@ -110,6 +116,14 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   get deferring(): boolean {
     return this.#transaction.deferred !== undefined
+  }
+
+  reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
+    this.#transaction.reviews(flight, status, settled)
+  }
+
+  departs(flight: Flight, status: TransactionStatus, settled: boolean): void {
+    this.#transaction.departs(flight, status, settled)
   }
 
   refused(flight: Flight, error: NullpoolError): void {
@@ -172,13 +186,11 @@ export class Front implements FlightReceiver, UpstreamUser {
   }
 
   #describe(flight: Flight): Flight {
-    flight.describe(this.#upstream.place)
+    flight.describe(`${this.#upstream.place}/${this.#prologue?.searchPath ?? ''}`)
     return this.#send(flight)
   }
 
   #send(flight: Flight): Flight {
-    const settled = this.#flights.every((other) => other === flight)
-    this.#transaction.depart(flight, this.#status, settled)
     if (this.#flights.includes(flight)) {
       this.#upstream.proceed(flight)
     } else {

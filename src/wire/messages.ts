@@ -19,6 +19,7 @@ export const Backend = {
   commandComplete: 0x43, // C
   copyInResponse: 0x47, // G
   copyOutResponse: 0x48, // H
+  dataRow: 0x44, // D
   emptyQueryResponse: 0x49, // I
   errorResponse: 0x45, // E
   noData: 0x6e, // n

@@ -1,12 +1,15 @@
 import type { Flight } from './flight.ts'
+import { errorResponse } from './local-answers.ts'
 import {
   Backend,
   Frontend,
+  queryMessage,
   statementMessages,
   statementText,
   type TransactionStatus,
 } from './messages.ts'
-import { isSingleStatement } from './single-statement.ts'
+import type { Prologue } from './prologue.ts'
+import { statementHeads } from './statement-heads.ts'
 import { beginTag, commits, endTag } from './transaction-control.ts'
 
 /** Longer ones than these are neither `BEGIN` nor `COMMIT`. */
@@ -14,27 +17,44 @@ const HEAD = 200
 
 const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.commandComplete]
 
+/** Words with which a statement begins or ends a transaction. */
+const CONTROL = /^(begin|start|commit|end|rollback|abort|prepare|call|do)$/
+
 /**
  * The transaction that a driver takes itself to be in. A lone `BEGIN` is acknowledged here and travels
- * with what comes next, so that it costs no trip; a transaction that stays empty costs none at all.
+ * with what comes next, so that it costs no trip; a transaction that stays empty costs none at all. A
+ * prologue is put before the first flight of each transaction, also of one that is a single flight.
  */
 export class Transaction {
   /** The statement that begins it, as long as no server has heard of it. */
   deferred: string | undefined
+  #prologue: Prologue | undefined
+
+  /** Takes what begins every transaction of this driver. */
+  constructor(prologue?: Prologue) {
+    this.#prologue = prologue
+  }
 
   /**
-   * Called before a flight is sent, and again for each part of it.
+   * Answers what needs no server.
    *
    * @param settled - Whether every flight before it has been answered, so that `status` is the status now.
    */
-  depart(flight: Flight, status: TransactionStatus, settled: boolean): void {
-    if (flight.sent || flight.begins !== undefined) return
-    const text = statementOf(flight)
+  reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
+    const text = flight.statement ? statementText(flight.statement, HEAD) : ''
     flight.commits = commits(text)
     if (flight.complete && !flight.localAnswer && settled) this.#control(flight, status, text)
-    if (flight.localAnswer) {
-      if (this.deferred !== undefined) flight.localStatus ??= 'T'
-    } else if (this.deferred !== undefined) this.#begin(flight, this.deferred)
+    if (this.#prologue && !flight.localAnswer && escapes(flight)) flight.localAnswer = escaping()
+    if (flight.localAnswer && this.deferred !== undefined) flight.localStatus ??= 'T'
+  }
+
+  /** Puts before a flight what its transaction begins with. */
+  departs(flight: Flight, status: TransactionStatus, settled: boolean): void {
+    if (flight.localAnswer || flight.sent || flight.prepared) return
+    if (this.deferred !== undefined) this.#begin(flight, this.deferred)
+    else if (this.#prologue && !(settled && status !== 'I')) {
+      this.#open(flight, this.#prologue, settled)
+    }
   }
 
   /** The flight was not sent after all, and what it was to begin has not begun. */
@@ -59,21 +79,56 @@ export class Transaction {
   #begin(flight: Flight, begin: string): void {
     this.deferred = undefined
     flight.begins = begin
-    const isSimple = flight.statement?.[0] === Frontend.query
-    const text = isSimple && flight.statement ? statementText(flight.statement) : ''
-    const messages = statementMessages(begin)
-    if (!isSimple) return flight.prepend(messages, REPLIES_OF_BEGIN)
-    if (!canBeExtended(text)) return flight.sendBefore(messages, REPLIES_OF_BEGIN)
-    flight.becomeExtended(text)
-    flight.prepend(messages, REPLIES_OF_BEGIN)
+    const { messages, replies } = this.#beginning(begin)
+    if (extend(flight)) flight.prepend(messages, replies)
+    else flight.sendBefore(messages, replies)
+  }
+
+  /** A flight that is a transaction by itself. */
+  #open(flight: Flight, { messages, replies }: Prologue, settled: boolean): void {
+    if (extend(flight)) {
+      flight.prepend(messages, replies)
+      flight.repeats = { messages, replies }
+      return
+    }
+    // In the simple protocol there is room for settings only in a transaction of its own.
+    flight.alone = true
+    if (!settled) return
+    const beginning = this.#beginning('begin')
+    flight.sendBefore(beginning.messages, beginning.replies)
+    flight.endsWith = { commit: queryMessage('commit'), rollback: queryMessage('rollback') }
+  }
+
+  #beginning(begin: string): { messages: Uint8Array[]; replies: number[] } {
+    const { messages = [], replies = [] } = this.#prologue ?? {}
+    return {
+      messages: [...statementMessages(begin), ...messages],
+      replies: [...REPLIES_OF_BEGIN, ...replies],
+    }
   }
 }
 
-function statementOf({ statement }: Flight): string {
-  return statement ? statementText(statement, HEAD) : ''
+/** Brings a flight into the extended protocol, where it is not; `false` where it has to stay simple. */
+function extend(flight: Flight): boolean {
+  if (flight.statement?.[0] !== Frontend.query) return true
+  const text = statementText(flight.statement)
+  const heads = statementHeads(text)
+  // COPY from the client is another conversation in the extended protocol.
+  if (!heads || heads.length > 1 || heads[0] === 'copy') return false
+  flight.becomeExtended(text)
+  return true
 }
 
-/** COPY from the client is another conversation in the extended protocol. */
-function canBeExtended(text: string): boolean {
-  return !/^\s*copy\b/i.test(text) && isSingleStatement(text)
+/** Whether a part of a simple query could run in another transaction than its beginning. */
+function escapes({ statement }: Flight): boolean {
+  if (statement?.[0] !== Frontend.query) return false
+  const heads = statementHeads(statementText(statement))
+  return !heads || (heads.length > 1 && heads.some((head) => CONTROL.test(head)))
+}
+
+function escaping(): Uint8Array {
+  return errorResponse(
+    '0A000',
+    'Several statements at once, of which one may begin or end a transaction, cannot run under settings of the transaction: send them one by one.',
+  )
 }

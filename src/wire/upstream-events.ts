@@ -1,5 +1,6 @@
 import type { NullpoolError } from '../errors.ts'
-import type { Flight, FlightReceiver } from './flight.ts'
+import type { Flight } from './flight.ts'
+import type { FlightReceiver } from './flight-receiver.ts'
 import type { SessionOptions } from './session-events.ts'
 
 /** Everything an upstream needs to know. */

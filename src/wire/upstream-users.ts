@@ -1,6 +1,6 @@
 import type { NullpoolError } from '../errors.ts'
 import { Deadline } from './deadline.ts'
-import type { FlightReceiver } from './flight.ts'
+import type { FlightReceiver } from './flight-receiver.ts'
 import type { UpstreamUser } from './upstream-events.ts'
 
 /** The fronts of one upstream, each with the process number that its driver cancels by. */

@@ -84,7 +84,7 @@ export class Upstream {
     if (!first) return this.#proceedOrRest()
     if (first.receiver !== user) return
     if (first.localAnswer) return this.#ended()
-    this.resume()
+    this.read(true)
     this.#abandon()
   }
 
@@ -134,14 +134,10 @@ export class Upstream {
     this.#session?.hurry(this.#options.closeTimeoutMs)
   }
 
-  /** Stops reading answers. */
-  pause(): void {
-    this.#session?.pause()
-  }
-
-  /** Reads on. */
-  resume(): void {
-    this.#session?.resume()
+  /** Stops reading answers, or reads on. */
+  read(on: boolean): void {
+    if (on) this.#session?.resume()
+    else this.#session?.pause()
   }
 
   /**
@@ -150,9 +146,8 @@ export class Upstream {
    */
   async cancel(processId: number): Promise<void> {
     const flight = this.#queue.oldest((user) => this.#users.processId(user) === processId)
-    // A flight that begins a transaction is sent all the same: others would run outside of it.
     if (!flight) return
-    if (flight.begins !== undefined || this.#queue.underWay.includes(flight)) {
+    if (this.#queue.underWay.includes(flight)) {
       this.#cancellation.want(flight)
       return this.#cancelUnwanted()
     }
@@ -235,6 +230,7 @@ export class Upstream {
       if (!flight || this.#closing !== undefined || this.#failure) return
       if (!flight.localAnswer && this.#cancellation.underWay) return
       if (!flight.localAnswer && !this.#session) return this.open()
+      if (this.#session && !this.#queue.prepare(flight, this.#session.status)) return
       this.#transaction.stop()
       this.#queue.go(flight)
       // Local answers too come later than the write that they answer.

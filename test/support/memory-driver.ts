@@ -4,6 +4,7 @@ import type { NullpoolError } from '../../src/errors.ts'
 import { Front, type FrontListener } from '../../src/wire/front.ts'
 import { Meter } from '../../src/wire/meter.ts'
 import { type Profile, universal } from '../../src/wire/profile.ts'
+import type { Setting } from '../../src/wire/prologue.ts'
 import type { TlsOptions } from '../../src/wire/transport.ts'
 import { Upstream } from '../../src/wire/upstream.ts'
 import type { UpstreamEvents, UpstreamOptions } from '../../src/wire/upstream-events.ts'
@@ -26,8 +27,8 @@ export class MemoryDriver implements FrontListener {
   #tracker = new FrameTracker()
   #wake: (() => void) | undefined
 
-  constructor(upstream: Upstream) {
-    this.front = new Front(upstream, this)
+  constructor(upstream: Upstream, settings: readonly Setting[] = []) {
+    this.front = new Front(upstream, this, settings)
   }
 
   /** Logs in, which happens without the server. */

@@ -1,8 +1,15 @@
 import { describe, expect, it, vi } from 'vitest'
-import { Flight, type FlightReceiver } from '../../../src/wire/flight.ts'
+import { Flight } from '../../../src/wire/flight.ts'
+import type { FlightReceiver } from '../../../src/wire/flight-receiver.ts'
 import * as client from '../../support/wire-messages.ts'
 
-const NOBODY: FlightReceiver = { receive() {}, finished() {}, refused() {} }
+const NOBODY: FlightReceiver = {
+  receive() {},
+  finished() {},
+  reviews() {},
+  departs() {},
+  refused() {},
+}
 
 /** A flight with these messages; `added` is what `add` said of the last. */
 function flightOf(...messages: Buffer[]): { flight: Flight; added: boolean } {
