@@ -37,6 +37,11 @@ export interface DatabaseOptions {
   connect?: 'lazy' | 'eager'
   /** From the first byte to the first possible query, in milliseconds. @default 10000 */
   connectTimeoutMs?: number
+  /**
+   * How often a pooler that is full is asked again, after 50 to 250 ms at random and within
+   * `connectTimeoutMs`; nothing else is tried twice, and no statement ever is. @default 1
+   */
+  connectRetries?: number
   /** How long the server may be silent while an answer is due, in milliseconds. @default 30000 */
   queryTimeoutMs?: number
   /** How long closing may take before the socket is dropped, in milliseconds. @default 1000 */
@@ -56,6 +61,7 @@ export interface Settings {
   tls: Tls | undefined
   eager: boolean
   connectTimeoutMs: number
+  connectRetries: number
   queryTimeoutMs: number
   closeTimeoutMs: number
   transport: Transport
@@ -73,6 +79,7 @@ const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean
     tls: { fits: isTls, takes: "'verify', 'disable' or { ca, serverName }" },
     connect: { fits: oneOf(['lazy', 'eager']), takes: "'lazy' or 'eager'" },
     connectTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
+    connectRetries: { fits: isRetries, takes: 'a whole number from 0 to 10' },
     queryTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
     closeTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
     transport: { fits: hasMethod('connect'), takes: 'an object with connect()' },
@@ -95,6 +102,7 @@ export function resolveOptions(options: DatabaseOptions): Settings {
     tls: options.tls,
     eager: options.connect === 'eager',
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    connectRetries: options.connectRetries ?? 1,
     queryTimeoutMs: options.queryTimeoutMs ?? 30_000,
     closeTimeoutMs: options.closeTimeoutMs ?? 1_000,
     transport: options.transport ?? runtime.transport,
@@ -131,6 +139,10 @@ function isFunction(value: unknown): boolean {
 
 function isDuration(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 2_147_483_647
+}
+
+function isRetries(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10
 }
 
 function oneOf(values: readonly string[]): (value: unknown) => boolean {

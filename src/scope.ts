@@ -192,10 +192,10 @@ export class RequestScope implements Scope {
 
   #connection(): Upstream {
     if (this.#upstream) return this.#upstream
-    const { connectTimeoutMs, queryTimeoutMs, closeTimeoutMs } = this.#settings
+    const { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs } = this.#settings
     const { route, credentials, warnings } = this.#planned()
     for (const { code, message } of warnings) this.#warn(code, message)
-    const limits = { connectTimeoutMs, queryTimeoutMs, closeTimeoutMs }
+    const limits = { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs }
     const upstream = new Upstream(
       { route, credentials, ...limits, meter: this.#meter },
       {

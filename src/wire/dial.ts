@@ -89,6 +89,17 @@ export class Dial {
     return { connection, login }
   }
 
+  /** Whether nobody wants the connection any more. */
+  get isGivenUp(): boolean {
+    return this.#abort.signal.aborted
+  }
+
+  /** Closes whatever is open; another attempt may follow. Never throws. */
+  hangUp(): void {
+    this.#connection?.destroy()
+    this.#connection = undefined
+  }
+
   /** Closes whatever is open. Never throws. */
   giveUp(): void {
     this.#abort.abort()
@@ -126,12 +137,12 @@ export async function dialWithin<T>(
   dial: Dial,
   work: Promise<T>,
   { address }: Route,
-  timeoutMs: number,
+  { leftMs, connectTimeoutMs }: { leftMs: number; connectTimeoutMs: number },
 ): Promise<T> {
   const deadline = new Deadline()
   const expired = new Promise<never>((_, reject) => {
-    deadline.start(timeoutMs, () => {
-      reject(connectTimeout(address, timeoutMs, dial.phase, false))
+    deadline.start(leftMs, () => {
+      reject(connectTimeout(address, connectTimeoutMs, dial.phase, false))
       dial.giveUp()
     })
   })

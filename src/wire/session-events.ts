@@ -10,6 +10,8 @@ export interface SessionOptions {
   credentials: Credentials
   connectTimeoutMs: number
   queryTimeoutMs: number
+  /** How often a pooler that is full is asked again. */
+  connectRetries: number
   meter: Meter
 }
 

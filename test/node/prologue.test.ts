@@ -52,6 +52,7 @@ describe.each([
             applicationName: 'nullpool',
           },
           connectTimeoutMs: 5_000,
+          connectRetries: 0,
           queryTimeoutMs: 5_000,
           closeTimeoutMs: 5_000,
           meter: new Meter(),

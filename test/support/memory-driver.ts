@@ -124,6 +124,7 @@ export function memoryWire({
       applicationName: 'nullpool',
     },
     connectTimeoutMs: 1_000,
+    connectRetries: 0,
     queryTimeoutMs: 3_000,
     closeTimeoutMs: 100,
     meter,

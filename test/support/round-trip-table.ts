@@ -83,7 +83,12 @@ function ours(profile: Profile): Column['connect'] {
             password: () => at.password,
             applicationName: 'nullpool',
           },
-          ...{ connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, closeTimeoutMs: 5_000 },
+          ...{
+            connectTimeoutMs: 10_000,
+            connectRetries: 0,
+            queryTimeoutMs: 10_000,
+            closeTimeoutMs: 5_000,
+          },
           meter: new Meter(),
         },
         {
