@@ -17,12 +17,22 @@
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Sql } from './drivers/driver.ts'
+import { NullpoolError } from './errors.ts'
 import { type DatabaseOptions, resolveOptions } from './options.ts'
 import { type BodyOrigin, finishResponse } from './response.ts'
 import { RequestScope, type Scope, type ScopeContext } from './scope.ts'
 
-/** What {@link nullpool} takes: the options of `createDatabase`. */
-export interface NullpoolOptions extends DatabaseOptions {}
+/** What {@link nullpool} takes: the options of `createDatabase`, and its own. */
+export interface NullpoolOptions extends DatabaseOptions {
+  /**
+   * Adds a `Server-Timing` header to responses of routes that queried: `db` and `connect` in milliseconds,
+   * `trips` as a description. Of a stream, it says what was known when the stream began. Browsers show it
+   * to whoever may read the response. @default false
+   *
+   * @see https://www.w3.org/TR/server-timing/
+   */
+  serverTiming?: boolean
+}
 
 /** What {@link nullpool} adds to the context. */
 export interface NullpoolVariables {
@@ -49,7 +59,11 @@ export interface NullpoolVariables {
 export function nullpool(
   options: NullpoolOptions = {},
 ): MiddlewareHandler<{ Variables: NullpoolVariables }> {
-  const settings = resolveOptions(options)
+  const { serverTiming = false, ...databaseOptions } = options
+  if (typeof serverTiming !== 'boolean') {
+    throw new NullpoolError('ERR_OPTIONS', 'The option serverTiming takes true or false.')
+  }
+  const settings = resolveOptions(databaseOptions)
   return async function nullpool(c, next) {
     const scope = new RequestScope(settings, scopeContext(c))
     c.set('sql', scope.sql)
@@ -62,6 +76,7 @@ export function nullpool(
       throw error
     }
     if (c.error) return void scope.close()
+    if (serverTiming) addServerTiming(c.res, scope)
     const response = c.res
     if (c.req.raw.method === 'HEAD') return finishHead(response, scope, origin(response))
     const followed = finishResponse(scope, response, origin(response))
@@ -76,6 +91,18 @@ function scopeContext(c: Context): ScopeContext {
   const { signal } = c.req.raw
   const waitUntil = waitUntilOf(c)
   return { env: c.env, ...(signal ? { signal } : {}), ...(waitUntil ? { waitUntil } : {}) }
+}
+
+/** In place, because a response that is replaced loses its Content-Length. */
+function addServerTiming({ headers }: Response, { metrics }: Scope): void {
+  const { queries, queryMs, connectMs, roundTrips } = metrics
+  if (queries === 0) return
+  const value = `db;dur=${queryMs}, connect;dur=${connectMs}, trips;desc="${roundTrips}"`
+  try {
+    headers.append('Server-Timing', value)
+  } catch {
+    // The headers of a response that was fetched cannot be changed.
+  }
 }
 
 /** `c.executionCtx` throws where there is none. */

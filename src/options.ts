@@ -13,7 +13,7 @@ export type Tls = 'verify' | 'disable' | { ca?: string; serverName?: string }
 /** What a request does with its connection, for logs and metrics. Durations are in milliseconds. */
 export type NullpoolEvent =
   | { type: 'connect'; host: string; port: number; durationMs: number }
-  | { type: 'query'; queries: number; durationMs: number }
+  | { type: 'query'; queries: number; durationMs: number; firstRowMs: number }
   | { type: 'close'; error?: NullpoolErrorCode }
   | { type: 'warning'; code: string; message: string }
 

@@ -5,6 +5,7 @@ import type { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
 import type { Settings } from './options.ts'
 import { aborted, foreignScope, scopeClosed, sessionRequired } from './scope-refusals.ts'
+import type { Flight } from './wire/flight.ts'
 import { Front } from './wire/front.ts'
 import { Meter } from './wire/meter.ts'
 import { Upstream } from './wire/upstream.ts'
@@ -33,6 +34,8 @@ export interface ScopeMetrics {
   readonly bytesReceived: number
   /** Time until the first statement could leave, in milliseconds. */
   readonly connectMs: number
+  /** Time from the first statement to its first row, or to its end without rows, in milliseconds. */
+  readonly firstRowMs: number
   /** Time in which statements waited or ran, summed up, in milliseconds. */
   readonly queryMs: number
 }
@@ -93,9 +96,12 @@ export class RequestScope implements Scope {
   }
 
   get metrics(): ScopeMetrics {
-    const { connects, roundTrips, queries, bytesSent, bytesReceived, connectMs, queryMs } =
-      this.#meter
-    return { connects, roundTrips, queries, bytesSent, bytesReceived, connectMs, queryMs }
+    const { connects, roundTrips, queries, bytesSent, bytesReceived } = this.#meter
+    const { connectMs, firstRowMs, queryMs } = this.#meter
+    return {
+      ...{ connects, roundTrips, queries, bytesSent, bytesReceived },
+      ...{ connectMs, firstRowMs, queryMs },
+    }
   }
 
   /** Runs `work` so that statements of other requests' scopes are refused in it. */
@@ -205,11 +211,7 @@ export class RequestScope implements Scope {
         background: (work) => this.#waitUntil(work),
         closed: (error) => this.#disconnected(error),
         idle: () => this.#settle(),
-        answered: ({ queries, startedAt }) => {
-          const durationMs = Date.now() - startedAt
-          this.#meter.queryMs += durationMs
-          this.#settings.emit({ type: 'query', queries, durationMs })
-        },
+        answered: (flight) => this.#answered(flight),
       },
     )
     this.#upstream = upstream
@@ -225,6 +227,14 @@ export class RequestScope implements Scope {
     } catch {
       // Whatever is wrong with the connection string is told where it is wanted: by the first query.
     }
+  }
+
+  #answered({ queries, startedAt, firstRowAt }: Flight): void {
+    const durationMs = Date.now() - startedAt
+    const firstRowMs = (firstRowAt ?? Date.now()) - startedAt
+    this.#meter.queryMs += durationMs
+    this.#meter.firstRowMs ||= firstRowMs
+    this.#settings.emit({ type: 'query', queries, durationMs, firstRowMs })
   }
 
   /** From the first byte on the platform has to wait for the goodbye. */

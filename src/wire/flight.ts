@@ -24,6 +24,12 @@ const IN_TRANSACTION = 0x54
 const IN_FAILED_TRANSACTION = 0x45
 /** `P` in a Describe. */
 const PORTAL = 0x50
+/** Rows, or the end of a statement. */
+const ROWS: ReadonlySet<number> = new Set([
+  Backend.dataRow,
+  Backend.copyData,
+  Backend.commandComplete,
+])
 const ROW = [Backend.rowDescription, Backend.noData]
 
 /** Messages of the wire's own, and the replies to them, which nobody awaits. */
@@ -47,6 +53,8 @@ export class Flight {
   repeats: Preparation | undefined
   /** What ends the transaction that was begun for it. */
   endsWith: { commit: Uint8Array; rollback: Uint8Array } | undefined
+  /** Whether something was put before it. */
+  prepared = false
   /** Whether it can neither follow another one nor be followed. */
   alone = false
   /** Whether it commits: the server may answer that it has rolled back. */
@@ -65,6 +73,8 @@ export class Flight {
   wantsSecondSync = false
   /** Whether a byte of it has left. */
   sent = false
+  /** When its first row came, or its end where it has none. */
+  firstRowAt: number | undefined
   readonly startedAt: number = Date.now()
   /** Which replies the driver must not see. */
   readonly replies: Replies = new Replies()
@@ -73,7 +83,6 @@ export class Flight {
   #outgoing = new Outgoing()
   #onTaken: (() => void)[] = []
   #lastRequest = 0
-  #isPrepared = false
   #describing: Describing | undefined
 
   constructor(receiver: FlightReceiver) {
@@ -130,21 +139,16 @@ export class Flight {
     return this.#describing !== undefined && this.complete && this.sent && !this.awaitsServer
   }
 
-  /** Whether something was put before it. */
-  get prepared(): boolean {
-    return this.#isPrepared
-  }
-
   /** Puts messages of the wire's own, and the replies that nobody awaits, before everything else. */
   prepend(messages: readonly Uint8Array[], replies: readonly number[]): void {
-    this.#isPrepared = true
+    this.prepared = true
     this.#outgoing.addFirst(messages)
     this.replies.hideFirst(...replies)
   }
 
   /** The same, with a ReadyForQuery of its own: the rest is sent behind it, unless there is an error. */
   sendBefore(messages: readonly Uint8Array[], replies: readonly number[]): void {
-    this.#isPrepared = true
+    this.prepared = true
     this.#outgoing.holdBehind(messages)
     this.replies.hideFirst(...replies)
   }
@@ -289,6 +293,7 @@ export class Flight {
   /** Notes whose turn it is after a message of the server. */
   answered(type: number): void {
     if (this.#outgoing.isHeld) return
+    if (ROWS.has(type)) this.firstRowAt ??= Date.now()
     if (type === Backend.copyInResponse) {
       this.copying = true
       this.awaitsServer = false

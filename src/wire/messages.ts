@@ -17,6 +17,7 @@ export const Backend = {
   bindComplete: 0x32, // 2
   closeComplete: 0x33, // 3
   commandComplete: 0x43, // C
+  copyData: 0x64, // d
   copyInResponse: 0x47, // G
   copyOutResponse: 0x48, // H
   dataRow: 0x44, // D

@@ -6,6 +6,7 @@ export class Meter {
   bytesSent = 0
   bytesReceived = 0
   connectMs = 0
+  firstRowMs = 0
   queryMs = 0
   /** Whether the server spoke last: the next byte we send then starts another round trip. */
   #heard = true

@@ -50,6 +50,31 @@ describe.skipIf(!pgbouncer)('nullpool()', () => {
     await bed.expectClosed(1)
   })
 
+  it('adds Server-Timing where it is asked for, and nothing where nothing was queried', async () => {
+    const app = bed
+      .app({ serverTiming: true })
+      .get('/', async (c) => c.json(await c.var.sql`select 1 as n`))
+      .get('/nothing', (c) => c.text('nothing'))
+      .get('/fetched', async (c) => {
+        await c.var.sql`select 1`
+        return fetch('data:text/plain,fetched')
+      })
+    const response = await bed.get(app)
+    expect(response.headers.get('server-timing')).toMatch(
+      /^db;dur=\d+, connect;dur=\d+, trips;desc="5"$/,
+    )
+    expect(await response.json()).toEqual([{ n: 1 }])
+    expect((await bed.get(app, '/nothing')).headers.has('server-timing')).toBe(false)
+    expect(await (await bed.get(app, '/fetched')).text()).toBe('fetched')
+    const plain = bed.app().get('/', async (c) => c.json(await c.var.sql`select 1 as n`))
+    expect((await bed.get(plain)).headers.has('server-timing')).toBe(false)
+    await bed.expectClosed(3)
+  })
+
+  it('refuses a serverTiming that is none', () => {
+    expect(() => bed.app({ serverTiming: 'yes' as never })).toThrow(/serverTiming/)
+  })
+
   it('keeps the connection for a held promise', async () => {
     let held: Promise<unknown> = Promise.resolve()
     const gate = Promise.withResolvers<void>()

@@ -164,7 +164,7 @@ describe('resolveOptions', () => {
 })
 
 describe('onEvent', () => {
-  const EVENT: NullpoolEvent = { type: 'query', queries: 1, durationMs: 2 }
+  const EVENT: NullpoolEvent = { type: 'query', queries: 1, durationMs: 2, firstRowMs: 1 }
 
   it('onEvent is told what happens', () => {
     const onEvent = vi.fn()

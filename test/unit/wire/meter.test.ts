@@ -11,6 +11,7 @@ describe('Meter', () => {
       bytesSent: 0,
       bytesReceived: 0,
       connectMs: 0,
+      firstRowMs: 0,
       queryMs: 0,
     })
   })
