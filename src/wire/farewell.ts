@@ -9,7 +9,7 @@ import type { Session } from './session.ts'
  */
 export async function sayGoodbye(session: Session): Promise<void> {
   // A driver that has stopped the reading cannot start it again.
-  session.resume()
+  session.read(true)
   session.proceed()
   if (session.busy || !session.ready) await session.nextIdle()
   await rollBack(session)

@@ -138,11 +138,12 @@ export class Front implements FlightReceiver, UpstreamUser {
     return this.#flights.length === 0 && this.#status !== 'I'
   }
 
-  release(): void {
-    // A driver that is still in its transaction says so by a statement; the others wait behind it.
-    if (!this.#failure || this.#flights.length > 0 || this.#status === 'I') return
+  release(): boolean {
+    if (!this.#failure || this.#status === 'I') return true
+    if (this.failing || this.#flights.length > 0) return false
     this.#status = 'I'
     this.#later(() => this.#listener.data(readyForQuery('I')))
+    return true
   }
 
   /** Takes the packet without a type that comes first; returns what lies behind it. */

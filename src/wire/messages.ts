@@ -18,6 +18,7 @@ export const Backend = {
   closeComplete: 0x33, // 3
   commandComplete: 0x43, // C
   copyData: 0x64, // d
+  copyDone: 0x63, // c
   copyInResponse: 0x47, // G
   copyOutResponse: 0x48, // H
   dataRow: 0x44, // D
@@ -146,7 +147,8 @@ export class MessageReader {
   }
 }
 
-function notPostgres(): NullpoolError {
+/** What came is not the protocol. */
+export function notPostgres(): NullpoolError {
   return new NullpoolError('ERR_PROTOCOL', 'The server sent something that is not Postgres.', {
     hint: 'Check host and port of the connection string: 6543 is the usual port of a transaction-mode pooler, 5432 that of Postgres.',
   })

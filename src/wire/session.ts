@@ -21,6 +21,7 @@ import type { SessionEvents, SessionOptions } from './session-events.ts'
 import type { Connection } from './transport.ts'
 import { transportFailure } from './transport-failure.ts'
 import { Turn } from './turn.ts'
+import { checkAnswer } from './well-formed.ts'
 
 /**
  * One authenticated connection. It carries flights in order and knows whose turn it is.
@@ -124,15 +125,10 @@ export class Session {
     this.#watch()
   }
 
-  /** Stops reading, so that the server's send buffer fills. */
-  pause(): void {
-    this.#reading.close()
-    this.#watch()
-  }
-
-  /** Reads on. */
-  resume(): void {
-    this.#reading.open()
+  /** Stops reading, so that the server's send buffer fills, or reads on. */
+  read(on: boolean): void {
+    if (on) this.#reading.open()
+    else this.#reading.close()
     this.#watch()
   }
 
@@ -176,10 +172,9 @@ export class Session {
     if (this.#ended) return
     const mayHaveRun = this.#flights[0]?.sent ?? false
     const closed = this.#ready ? closedByServer : closedEarly
-    const failure =
-      error === undefined
-        ? closed(mayHaveRun)
-        : transportFailure(error, this.#options.route.address, mayHaveRun)
+    const { address } = this.#options.route
+    const failed = error !== undefined && transportFailure(error, address, mayHaveRun)
+    const failure = failed || closed(mayHaveRun)
     this.destroy()
     this.#events.lost(failure)
   }
@@ -253,8 +248,9 @@ export class Session {
 
   #answer(message: Uint8Array): void {
     const type = message[0] ?? 0
+    checkAnswer(message)
     if (type === Backend.errorResponse) this.#throwIfFatal(message)
-    if (type === Backend.parameterStatus) this.searchPath.note(message)
+    this.searchPath.note(message)
     const [flight] = this.#flights
     const reply = flight ? flight.reply(message) : message
     if (reply) this.#handOn(this.#delivery.add(reply))

@@ -18,8 +18,12 @@ export interface UpstreamUser extends FlightReceiver {
   fail(failure: () => NullpoolError): boolean
   /** Whether its driver is in a transaction of which no server has heard. */
   readonly deferring: boolean
-  /** Nothing more is expected of a transaction that was open at the failure. */
-  release(): void
+  /**
+   * Nothing more is expected of a transaction that was open at the failure.
+   *
+   * @returns whether it is over; not while its driver is about to hear of the failure.
+   */
+  release(): boolean
 }
 
 /** What an upstream tells its owner. */

@@ -50,7 +50,7 @@ export class UpstreamUsers {
 
   /** Nothing more is expected of transactions. */
   release(): void {
-    this.#release.stop()
-    for (const user of this.#users) user.release()
+    const expected = [...this.#users].filter((user) => !user.release())
+    if (expected.length === 0) this.#release.stop()
   }
 }

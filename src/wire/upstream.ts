@@ -136,8 +136,7 @@ export class Upstream {
 
   /** Stops reading answers, or reads on. */
   read(on: boolean): void {
-    if (on) this.#session?.resume()
-    else this.#session?.pause()
+    this.#session?.read(on)
   }
 
   /**
@@ -227,11 +226,12 @@ export class Upstream {
   #pump(): void {
     for (;;) {
       const flight = this.#queue.next(this.#session?.status)
-      if (!flight || this.#closing !== undefined || this.#failure) return
+      if (!flight || this.#failure) return
+      this.#transaction.stop()
+      if (this.#closing !== undefined) return
       if (!flight.localAnswer && this.#cancellation.underWay) return
       if (!flight.localAnswer && !this.#session) return this.open()
       if (this.#session && !this.#queue.prepare(flight, this.#session.status)) return
-      this.#transaction.stop()
       this.#queue.go(flight)
       // Local answers too come later than the write that they answer.
       if (flight.localAnswer) return queueMicrotask(() => this.#answerLocally(flight))

@@ -7,7 +7,7 @@ import * as server from './server-messages.ts'
 import type { Frame } from './wire-messages.ts'
 
 /**
- * Understands `begin`, `commit`, `rollback`, `rows N`, `fail`, `copy in`, `copy out N`, `insert …`, and never answers `hang`.
+ * Understands `begin`, `commit`, `rollback`, `rows N`, `rows $1`, `fail`, `copy in`, `copy out N`, `insert …`, and never answers `hang`.
  */
 export class MemoryBackend {
   status: 'I' | 'T' | 'E' = 'I'
@@ -23,6 +23,7 @@ export class MemoryBackend {
   #copying: 'simple' | 'extended' | undefined
   #text = ''
   #portal: string[] | undefined
+  #value = ''
 
   constructor(peer: MemoryPeer) {
     this.#peer = peer
@@ -56,6 +57,7 @@ export class MemoryBackend {
     }
     if (tag === 'B') {
       this.#portal = undefined
+      this.#value = firstValue(payload)
       return [server.bindComplete]
     }
     if (tag === 'D') return this.#describe(payload.toString('latin1', 0, 1))
@@ -95,7 +97,8 @@ export class MemoryBackend {
     if (this.status === 'E' && !/^(commit|rollback)/.test(text)) return { messages: this.#fail() }
     const [word = '', count = '0'] = text.split(' ')
     if (word === 'rows') {
-      return { rows: Array.from({ length: Number(count) }, (_, at) => `row ${at}`), messages: [] }
+      const length = Number(count === '$1' ? this.#value : count)
+      return { rows: Array.from({ length }, (_, at) => `row ${at}`), messages: [] }
     }
     if (word === 'fail') return { messages: this.#fail() }
     if (text === 'copy in') {
@@ -160,4 +163,12 @@ function copyOut(count: number): Buffer[] {
 
 function strings(payload: Buffer): string[] {
   return payload.toString().split('\0')
+}
+
+/** The first value of a Bind, as text. */
+function firstValue(payload: Buffer): string {
+  const names = payload.indexOf(0, payload.indexOf(0) + 1) + 1
+  const values = names + 2 + 2 * payload.readUInt16BE(names)
+  if (payload.readUInt16BE(values) === 0) return ''
+  return payload.toString('utf8', values + 6, values + 6 + payload.readUInt32BE(values + 2))
 }

@@ -110,13 +110,18 @@ export const PASSWORD = 'correct horse battery staple'
 export function memoryWire({
   tls,
   profile = universal,
+  port = 6543,
   ...overrides
-}: Partial<UpstreamOptions> & { tls?: TlsOptions; profile?: Profile } = {}): MemoryWire {
+}: Partial<UpstreamOptions> & {
+  tls?: TlsOptions
+  profile?: Profile
+  port?: number
+} = {}): MemoryWire {
   const server = new MemoryServer()
   const meter = new Meter()
   const events: string[] = []
   const options: UpstreamOptions = {
-    route: { transport: server, address: { host: 'db.test', port: 6543 }, tls, profile },
+    route: { transport: server, address: { host: 'db.test', port }, tls, profile },
     credentials: {
       user: 'alice',
       database: 'shop',

@@ -64,6 +64,20 @@ describe('a transaction in which nothing happens', () => {
     expect(driver.errors).toEqual([])
   })
 
+  it('Upstream does not count the time that the connection takes, where nothing was sent before', async () => {
+    const wire = memoryWire({ queryTimeoutMs: LIMIT, connectTimeoutMs: 3 * LIMIT })
+    const driver = await wire.driver()
+    driver.write(client.query('begin'))
+    await driver.until('ZT')
+    driver.write(client.query('insert'))
+    const peer = await wire.server.accept()
+    await vi.advanceTimersByTimeAsync(2 * LIMIT)
+    peer.send(server.authenticationOk, server.greeting)
+    await rest()
+    expect(driver.errors).toEqual([])
+    await peer.expect('Startup', 'P', 'B', 'E', 'P', 'B', 'D', 'E', 'S')
+  })
+
   it('Upstream does not count the time of the statements themselves', async () => {
     const { driver, peer } = await stageTransaction()
     await vi.advanceTimersByTimeAsync(LIMIT - 1)
