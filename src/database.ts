@@ -1,6 +1,7 @@
 import { type DatabaseOptions, resolveOptions } from './options.ts'
+import { RequestScope } from './request-scope.ts'
 import { finishResponse } from './response.ts'
-import { RequestScope, type Scope, type ScopeContext } from './scope.ts'
+import type { Scope, ScopeContext } from './scope.ts'
 
 /** Makes scopes. Holds no connection and no request, so it belongs at module scope. */
 export interface Database {

@@ -19,8 +19,9 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Sql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { type DatabaseOptions, resolveOptions } from './options.ts'
+import { RequestScope } from './request-scope.ts'
 import { type BodyOrigin, finishResponse } from './response.ts'
-import { RequestScope, type Scope, type ScopeContext } from './scope.ts'
+import type { Scope, ScopeContext } from './scope.ts'
 
 /** What {@link nullpool} takes: the options of `createDatabase`, and its own. */
 export interface NullpoolOptions extends DatabaseOptions {

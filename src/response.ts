@@ -1,4 +1,4 @@
-import type { RequestScope } from './scope.ts'
+import type { RequestScope } from './request-scope.ts'
 
 /** How a response came about, where that is known. */
 export type BodyOrigin = 'value' | 'stream' | 'unknown'

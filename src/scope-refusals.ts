@@ -1,16 +1,33 @@
 import { NullpoolError } from './errors.ts'
+import { outcome } from './wire/loss.ts'
 
 /** For a statement that comes after the end of its request. */
-export function scopeClosed(): NullpoolError {
-  return new NullpoolError('ERR_SCOPE_CLOSED', 'The request that this sql belongs to is over.', {
+export function scopeClosed(mayHaveRun: boolean): NullpoolError {
+  const words = `The request that this sql belongs to is over. ${outcome(mayHaveRun)}`
+  return new NullpoolError('ERR_SCOPE_CLOSED', words, {
     hint: 'Await every query before the handler returns, or keep the connection for background work with c.var.db.hold(promise).',
   })
 }
 
 /** For a statement of a request whose client has gone. */
-export function aborted(): NullpoolError {
-  return new NullpoolError('ERR_ABORTED', 'The request was aborted: its client has gone.', {
+export function aborted(mayHaveRun: boolean): NullpoolError {
+  const words = `The request was aborted: its client has gone. ${outcome(mayHaveRun)}`
+  return new NullpoolError('ERR_ABORTED', words, {
     hint: 'Work that must not stop with the client belongs into a queue, or into a scope without its signal.',
+  })
+}
+
+/** For a query that was cancelled, as the server says. */
+export function queryAborted(cause: unknown): NullpoolError {
+  const words = 'The query was cancelled by its signal. It took no effect.'
+  return new NullpoolError('ERR_ABORTED', words, { cause })
+}
+
+/** For a query whose cancellation the server did not confirm in time. */
+export function cancelledInVain(mayHaveRun: boolean): NullpoolError {
+  const words = `The query was cancelled by its signal, and the server did not confirm it within closeTimeoutMs. ${outcome(mayHaveRun)}`
+  return new NullpoolError('ERR_ABORTED', words, {
+    hint: 'The connection of this request was closed.',
   })
 }
 

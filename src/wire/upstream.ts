@@ -45,17 +45,16 @@ export class Upstream {
     return this.#queue.busy
   }
 
+  /** Whether a statement has been sent whose answer is not complete. */
+  get running(): boolean {
+    return this.#queue.sent.length > 0
+  }
+
   /** Where statements run: what they mean elsewhere is another matter. */
   get place(): Place {
-    const { route, credentials } = this.#options
-    const { host, port } = route.address
-    return [
-      host,
-      port,
-      credentials.database,
-      credentials.user,
-      this.#session?.searchPath.changed,
-    ].join('/')
+    const { host, port } = this.#options.route.address
+    const { database, user } = this.#options.credentials
+    return [host, port, database, user, this.#session?.searchPath.changed].join('/')
   }
 
   /** Whether a connection is open or being opened or closed. */

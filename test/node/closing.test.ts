@@ -62,6 +62,26 @@ describe.each([
       expect(await beside.promise).toEqual([CLOSED])
     })
 
+    it('for a query whose cancellation nobody confirms, and says that its outcome is not known', async () => {
+      const scope = bed.scope(LIMITS)
+      await scope.sql`select 1`
+      const { turns } = bed.proxy
+      bed.leaveAt('silence', 'T')
+      const controller = new AbortController()
+      const results = Promise.allSettled([
+        scope.abortable(scope.sql`select 2`, controller.signal),
+        scope.sql`select 3`,
+      ])
+      await bed.proxy.until((proxy) => proxy.turns > turns)
+      controller.abort()
+      for (const result of await results) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_ABORTED' } })
+      }
+      const [first] = await results
+      expect(first).toMatchObject({ reason: { message: expect.stringContaining('is not known') } })
+      await expect(async () => scope.sql`select 4`).rejects.toMatchObject({ code: CLOSED })
+    })
+
     it('when the handler has returned, to a transaction that it did not await', async () => {
       const database = createDatabase({ url: bed.database.url(bed.proxy), ...LIMITS })
       const waited: Promise<unknown>[] = []

@@ -1,0 +1,36 @@
+import { queryAborted } from './scope-refusals.ts'
+import { settledWithin } from './wire/deadline.ts'
+
+/** A query of postgres.js; it starts when it is awaited. */
+export interface Cancellable<T> extends PromiseLike<T> {
+  cancel(): unknown
+}
+
+/** Settles as the query does, unless the signal aborts before; then within `limitMs`. */
+export function abortable<T>(
+  query: Cancellable<T>,
+  signal: AbortSignal,
+  limitMs: number,
+  giveUp: () => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    // A query that has not begun is not sent at all.
+    if (signal.aborted) query.cancel()
+    const running = Promise.resolve(query)
+    const stop = async (): Promise<void> => {
+      query.cancel()
+      if (!(await settledWithin(running, limitMs))) giveUp()
+    }
+    signal.addEventListener('abort', stop)
+    running
+      .then(resolve, (error: unknown) => {
+        reject(signal.aborted && isCancelled(error) ? queryAborted(error) : error)
+      })
+      .finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
+/** SQLSTATE `query_canceled`. */
+function isCancelled(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014'
+}
