@@ -1,7 +1,7 @@
 import { Deadline } from './deadline.ts'
 import { authenticate, type Credentials, type Login, negotiateTls } from './handshake.ts'
 import { closedEarly, connectTimeout } from './loss.ts'
-import type { MessageReader } from './messages.ts'
+import type { MessageReader } from './message-reader.ts'
 import type { Meter } from './meter.ts'
 import type { Profile } from './profile.ts'
 import {

@@ -16,12 +16,9 @@ import {
 } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
 import { Replies } from './replies.ts'
-import { mayCopy } from './transaction-control.ts'
+import { endOf, mayCopy, type TransactionEnds } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
-/** `T` and `E` in a ReadyForQuery. */
-const IN_TRANSACTION = 0x54
-const IN_FAILED_TRANSACTION = 0x45
 /** `P` in a Describe. */
 const PORTAL = 0x50
 /** Rows, or the end of a statement. */
@@ -52,7 +49,7 @@ export class Flight {
   /** What goes before its second part too, where that is a transaction of its own. */
   repeats: Preparation | undefined
   /** What ends the transaction that was begun for it. */
-  endsWith: { commit: Uint8Array; rollback: Uint8Array } | undefined
+  endsWith: TransactionEnds | undefined
   /** Whether something was put before it. */
   prepared = false
   /** Whether it can neither follow another one nor be followed. */
@@ -261,16 +258,22 @@ export class Flight {
     return this.complete
   }
 
+  /** Whether rows are the driver's as they come. */
+  get passesRows(): boolean {
+    return this.replies.settled && !this.#outgoing.isHeld
+  }
+
   /** What the driver gets of a server's message: itself, nothing, or something in its place. */
   reply(message: Uint8Array): Uint8Array | undefined {
     if (message[0] === Backend.readyForQuery && this.#outgoing.isHeld) {
       this.awaitsServer = this.#outgoing.release()
       return this.complete && !this.awaitsServer ? message : undefined
     }
-    const ending =
-      message[0] === Backend.readyForQuery ? this.#transactionEnd(message[5]) : undefined
-    if (ending) {
-      this.#outgoing.add(ending)
+    const ending = message[0] === Backend.readyForQuery ? this.endsWith : undefined
+    const end = ending && endOf(ending, message[5])
+    if (ending) this.endsWith = undefined
+    if (end) {
+      this.#outgoing.add(end)
       this.replies.hide(Backend.commandComplete)
       this.awaitsServer = true
       return undefined
@@ -280,14 +283,6 @@ export class Flight {
     if (!this.replies.passes(message)) return undefined
     const isEnd = message[0] === Backend.commandComplete
     return this.commits && isEnd && readCString(message, 5) === 'ROLLBACK' ? rolledBack() : message
-  }
-
-  /** How the transaction ends that was begun for this flight, if it is still open. */
-  #transactionEnd(status: number | undefined): Uint8Array | undefined {
-    const { commit, rollback } = this.endsWith ?? {}
-    this.endsWith = undefined
-    if (status === IN_TRANSACTION) return commit
-    return status === IN_FAILED_TRANSACTION ? rollback : undefined
   }
 
   /** Notes whose turn it is after a message of the server. */

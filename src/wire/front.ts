@@ -2,11 +2,11 @@ import { NullpoolError } from '../errors.ts'
 import { Flight } from './flight.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
 import { emptyQueryResponse, errorResponse, localGreeting, readyForQuery } from './local-answers.ts'
+import { MessageReader } from './message-reader.ts'
 import {
   concat,
   Frontend,
   MESSAGE_LIMIT,
-  MessageReader,
   readStartup,
   readUint32,
   statementText,

@@ -67,7 +67,9 @@ export const MESSAGE_LIMIT = 0x4000_0000
 
 /** Reads a big-endian unsigned 32-bit integer. */
 export function readUint32(bytes: Uint8Array, at: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at)
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+  const low = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
+  return high * 65_536 + low
 }
 
 /** Joins chunks; a single one is returned as it is. */
@@ -90,61 +92,6 @@ export function decodeText(bytes: Uint8Array): string {
 /** Encodes UTF-8. */
 export function encodeText(text: string): Uint8Array {
   return encoder.encode(text)
-}
-
-/**
- * Splits a byte stream into messages, however the network cut it. A message that arrived in pieces is
- * joined once, when its last byte is there.
- */
-export class MessageReader {
-  #chunks: Uint8Array[] = []
-  #available = 0
-  #limit: number
-
-  /** Takes the longest message to accept, in bytes. */
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  /** Accepts longer messages from now on. */
-  set limit(bytes: number) {
-    this.#limit = bytes
-  }
-
-  /** Bytes that are buffered and not yet read as a message. */
-  get available(): number {
-    return this.#available
-  }
-
-  /** Adds bytes as they came. */
-  push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return
-    this.#chunks.push(chunk)
-    this.#available += chunk.length
-  }
-
-  /** The next whole message, its five-byte header included; `undefined` until it is complete. */
-  next(): Uint8Array | undefined {
-    const head = this.#contiguous(5)
-    if (!head) return undefined
-    const length = readUint32(head, 1) + 1
-    if (length < 5 || length > this.#limit) throw notPostgres()
-    const buffer = this.#contiguous(length)
-    if (!buffer) return undefined
-    this.#available -= length
-    if (buffer.length === length) this.#chunks.shift()
-    else this.#chunks[0] = buffer.subarray(length)
-    return buffer.length === length ? buffer : buffer.subarray(0, length)
-  }
-
-  #contiguous(needed: number): Uint8Array | undefined {
-    if (this.#available < needed) return undefined
-    const first = this.#chunks[0]
-    if (first && first.length >= needed) return first
-    const joined = concat(this.#chunks)
-    this.#chunks = [joined]
-    return joined
-  }
 }
 
 /** What came is not the protocol. */

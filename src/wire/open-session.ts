@@ -1,6 +1,7 @@
 import type { NullpoolError } from '../errors.ts'
 import { type Dial, dialWithin } from './dial.ts'
-import { HANDSHAKE_MESSAGE_LIMIT, MESSAGE_LIMIT, MessageReader } from './messages.ts'
+import { MessageReader } from './message-reader.ts'
+import { HANDSHAKE_MESSAGE_LIMIT, MESSAGE_LIMIT } from './messages.ts'
 import { Session } from './session.ts'
 import type { SessionEvents, SessionOptions } from './session-events.ts'
 import { transportFailure } from './transport-failure.ts'

@@ -39,6 +39,11 @@ export class Replies {
     this.#expected.unshift(...types.map((type) => ({ types: [type], hides: always })))
   }
 
+  /** Whether the driver is to see every reply. */
+  get settled(): boolean {
+    return this.#expected.length === 0
+  }
+
   /** Whether the driver is to see a reply. */
   passes(message: Uint8Array): boolean {
     const [next] = this.#expected

@@ -1,4 +1,4 @@
-import { readCString } from './messages.ts'
+import { Backend, readCString } from './messages.ts'
 
 /** The search path of a session, as far as the server tells it (Postgres 18 does, others do not). */
 export class SearchPath {
@@ -6,8 +6,9 @@ export class SearchPath {
   changed = ''
   #login: string | undefined
 
-  /** Takes a ParameterStatus. The first one that tells a search path is the login's. */
+  /** Takes any message. The first ParameterStatus that tells a search path is the login's. */
   note(message: Uint8Array): void {
+    if (message[0] !== Backend.parameterStatus) return
     const name = readCString(message, 5)
     if (name !== 'search_path') return
     const path = readCString(message, 5 + name.length + 1)

@@ -1,5 +1,5 @@
 import { NullpoolError, type NullpoolErrorCode, ServerError } from '../errors.ts'
-import type { ErrorFields } from './messages.ts'
+import { type ErrorFields, readErrorFields } from './messages.ts'
 
 /**
  * What servers and poolers say when they refuse, as codes of ours.
@@ -164,6 +164,16 @@ export function serverFailure(
       rule.retryable === true &&
       (!mayHaveRun || (rule.insteadOfRunning === true && !inTransaction)),
   })
+}
+
+/** Throws for an ErrorResponse that speaks about the connection; see {@link serverFailure}. */
+export function throwIfFatal(
+  message: Uint8Array,
+  mayHaveRun: boolean,
+  inTransaction: boolean,
+): void {
+  const fields = readErrorFields(message)
+  if (endsConnection(fields)) throw serverFailure(fields, mayHaveRun, inTransaction)
 }
 
 /** Whether an ErrorResponse speaks about the connection and not about a statement. */

@@ -5,18 +5,17 @@ import { Greeting } from './greeting.ts'
 import type { Login } from './handshake.ts'
 import { readyForQuery } from './local-answers.ts'
 import { closedByServer, closedEarly, connectTimeout } from './loss.ts'
+import type { MessageReader } from './message-reader.ts'
 import {
   Backend,
   type BackendKey,
   concat,
-  type MessageReader,
-  readErrorFields,
   type TransactionStatus,
   terminateMessage,
 } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { SearchPath } from './search-path.ts'
-import { endsConnection, serverFailure } from './server-failure.ts'
+import { throwIfFatal } from './server-failure.ts'
 import type { SessionEvents, SessionOptions } from './session-events.ts'
 import type { Connection } from './transport.ts'
 import { transportFailure } from './transport-failure.ts'
@@ -225,14 +224,24 @@ export class Session {
   }
 
   #drain(): void {
-    for (;;) {
-      const message = this.#ended ? undefined : this.#reader.next()
+    while (!this.#ended) {
+      if (this.#passRows()) continue
+      const message = this.#reader.next()
       if (!message) break
       if (this.#ready) this.#answer(message)
       else this.#greet(message)
     }
     this.#handOn(this.#delivery.take())
     if (this.#ready && !this.#ended) this.#watch()
+  }
+
+  #passRows(): boolean {
+    const [flight] = this.#flights
+    const rows = this.#ready && flight?.passesRows ? this.#reader.nextRows() : undefined
+    if (!rows) return false
+    this.#handOn(this.#delivery.add(rows))
+    flight?.answered(Backend.dataRow)
+    return true
   }
 
   #greet(message: Uint8Array): void {
@@ -249,7 +258,8 @@ export class Session {
   #answer(message: Uint8Array): void {
     const type = message[0] ?? 0
     checkAnswer(message)
-    if (type === Backend.errorResponse) this.#throwIfFatal(message)
+    if (type === Backend.errorResponse)
+      throwIfFatal(message, this.#flights[0]?.sent ?? false, this.status !== 'I')
     this.searchPath.note(message)
     const [flight] = this.#flights
     const reply = flight ? flight.reply(message) : message
@@ -282,12 +292,6 @@ export class Session {
     this.#reading.open()
     if (!this.busy) this.#wakeWaiters()
     this.#events.idle()
-  }
-
-  #throwIfFatal(message: Uint8Array): void {
-    const fields = readErrorFields(message)
-    if (endsConnection(fields))
-      throw serverFailure(fields, this.#flights[0]?.sent ?? false, this.status !== 'I')
   }
 
   #handOn(piece: Uint8Array | undefined): void {

@@ -1,11 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NullpoolError } from '../../../src/errors.ts'
-import {
-  HANDSHAKE_MESSAGE_LIMIT,
-  MESSAGE_LIMIT,
-  MessageReader,
-} from '../../../src/wire/messages.ts'
+import { MessageReader } from '../../../src/wire/message-reader.ts'
+import { HANDSHAKE_MESSAGE_LIMIT, MESSAGE_LIMIT } from '../../../src/wire/messages.ts'
 import * as server from '../../support/server-messages.ts'
 import { message } from '../../support/wire-messages.ts'
 

@@ -1,0 +1,99 @@
+/** `npm run bench`: compares clients and writes docs/benchmarks.md. Exits with 1 where a target is missed. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { findPgBouncer, startPgBouncer } from '../src/cli/pgbouncer-server.ts'
+import { startPostgres } from '../src/cli/postgres-server.ts'
+import { makeCertificates } from '../test/support/certificates.ts'
+import { type Client, clients } from './clients.ts'
+import { type Comparison, compare } from './measure.ts'
+
+const DOCUMENT = new URL('../docs/benchmarks.md', import.meta.url)
+const ROUNDS = 15
+const AT_ONCE = 8
+
+const QUERY = 'select $1::int as id, $2::text as name, now() as at'
+const ROWS = `select n as id, 'name ' || n as name, n % 2 = 0 as even, now() as at
+  from generate_series(1, $1::int) as n`
+
+/** Something to compare, and how many times postgres.js's rate is wanted. */
+interface Case {
+  name: string
+  tls: boolean
+  target?: number
+  work: (client: Client) => Promise<void>
+}
+
+async function coldRequests(client: Client): Promise<void> {
+  const requests = async (): Promise<void> => {
+    for (let n = 0; n < 10; n += 1) {
+      await client.request(async (run) => {
+        await run(QUERY, [n, 'alice'])
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, requests))
+}
+
+async function warmQueries(client: Client): Promise<void> {
+  await client.request(async (run) => {
+    for (let n = 0; n < 1_000; n += 1) await run(QUERY, [n, 'alice'])
+  })
+}
+
+async function largeSelect(client: Client): Promise<void> {
+  await client.request(async (run) => {
+    const rows = await run(ROWS, [100_000])
+    if (rows.length !== 100_000) throw new Error(`${rows.length} rows.`)
+  })
+}
+
+const CASES: readonly Case[] = [
+  { name: 'connect, one query, close', tls: false, target: 1.2, work: coldRequests },
+  { name: 'connect, one query, close, TLS', tls: true, work: coldRequests },
+  { name: '1,000 queries, one after the other', tls: false, target: 1.3, work: warmQueries },
+  { name: '1,000 queries, TLS', tls: true, work: warmQueries },
+  { name: 'one select of 100,000 rows', tls: false, target: 0.9, work: largeSelect },
+]
+
+function row({ name }: Case, results: readonly Comparison[]): string {
+  const cells = results.slice(1).flatMap(({ rate, cpu }) => [1 / rate, cpu])
+  return `| ${[name.padEnd(34), ...cells.map((cell) => `${cell.toFixed(2)} ×`.padStart(11))].join(' | ')} |`
+}
+
+if (!(await findPgBouncer())) throw new Error('PgBouncer is needed: apt-get install pgbouncer.')
+const certificates = await makeCertificates()
+const { certFile, keyFile } = certificates.server
+const server = await startPostgres({})
+const { user, password } = server
+const pgbouncer = await startPgBouncer({
+  upstream: server,
+  users: { [user]: password },
+  tls: { certFile, keyFile, mode: 'allow' },
+})
+const missed: string[] = []
+const lines: string[] = []
+try {
+  const login = { host: pgbouncer.host, port: pgbouncer.port, user, password, database: 'postgres' }
+  for (const one of CASES) {
+    const compared = clients(login, one.tls ? certificates.ca.pem : undefined)
+    const results = await compare(compared, ROUNDS, one.work)
+    lines.push(row(one, results))
+    process.stdout.write(`${lines.at(-1)}\n`)
+    const reached = 1 / (results.find(({ name }) => name === 'postgres.js')?.rate ?? Number.NaN)
+    if (one.target && !(reached >= one.target)) missed.push(`${one.name}: ${reached.toFixed(2)}`)
+  }
+} finally {
+  await pgbouncer.stop()
+  await server.stop()
+  await certificates.remove()
+}
+const text = await readFile(DOCUMENT, 'utf8')
+const head = text.slice(0, text.indexOf('| what'))
+const header = [
+  '| what                               | postgres.js |         CPU |          pg |         CPU |',
+  '| ---------------------------------- | ----------: | ----------: | ----------: | ----------: |',
+]
+await writeFile(DOCUMENT, `${head}${[...header, ...lines].join('\n')}\n`)
+if (missed.length > 0) {
+  process.stderr.write(`Missed: ${missed.join('; ')}\n`)
+  process.exitCode = 1
+}
