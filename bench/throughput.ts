@@ -1,5 +1,6 @@
 /** `npm run bench`: compares clients and writes docs/benchmarks.md. Exits with 1 where a target is missed. */
 import { readFile, writeFile } from 'node:fs/promises'
+import pg from 'pg'
 import { findPgBouncer, startPgBouncer } from '../src/cli/pgbouncer-server.ts'
 import { startPostgres } from '../src/cli/postgres-server.ts'
 import { makeCertificates } from '../test/support/certificates.ts'
@@ -20,6 +21,21 @@ interface Case {
   tls: boolean
   target?: number
   work: (client: Client) => Promise<void>
+}
+
+/**
+ * What the server keeps of the password. Poolers in production log in with that: with the password itself,
+ * PgBouncer would make a new salt for every login, which no client could know before.
+ */
+async function storedSecret(): Promise<string> {
+  const { host, port } = server
+  const client = new pg.Client({ host, port, user, password, database: 'postgres' })
+  await client.connect()
+  const { rows } = await client.query(
+    'select rolpassword from pg_authid where rolname = current_user',
+  )
+  await client.end()
+  return rows[0].rolpassword
 }
 
 async function coldRequests(client: Client): Promise<void> {
@@ -64,9 +80,10 @@ const certificates = await makeCertificates()
 const { certFile, keyFile } = certificates.server
 const server = await startPostgres({})
 const { user, password } = server
+const secret = await storedSecret()
 const pgbouncer = await startPgBouncer({
   upstream: server,
-  users: { [user]: password },
+  users: { [user]: secret },
   tls: { certFile, keyFile, mode: 'allow' },
 })
 const missed: string[] = []

@@ -19,25 +19,57 @@ const ARRAY_TYPES: readonly (readonly [element: number, array: number])[] = [
 /** The array of boxes, the one type whose elements are separated by semicolons. */
 const BOX_ARRAY = 1020
 
+type Parsers = Record<number, ((text: string) => unknown) | undefined>
+type Serializers = Record<number, ((value: unknown) => unknown) | undefined>
+
 /** The part of postgres.js's resolved options that decides how values are read and written. */
 export interface TypeOptions {
-  parsers: Record<number, ((text: string) => unknown) | undefined>
-  serializers: Record<number, ((value: unknown) => unknown) | undefined>
+  parsers: Parsers
+  serializers: Serializers
   shared: { typeArrayMap: Record<number, number> }
   transform: { undefined?: unknown }
 }
 
 /**
- * Teaches a client the arrays of the built-in types, which postgres.js otherwise asks the server for
- * on every connection. Arrays of types made by `create type` stay text.
+ * Teaches clients the arrays of the built-in types, which postgres.js otherwise asks the server for
+ * on every connection. Arrays of types made by `create type` stay text. What inherits from the parsers
+ * and serializers here reads and writes the elements of arrays by its own.
  */
 export function registerArrayTypes(options: TypeOptions): void {
   for (const [element, array] of ARRAY_TYPES) {
     options.shared.typeArrayMap[element] = array
-    options.parsers[array] ??= (text) => parseArray(text, array, options.parsers[element])
-    options.serializers[array] ??= (value) =>
-      serializeArray(value, array, options.serializers[element], options)
+    inherit(
+      options.parsers,
+      array,
+      (parsers) => (text: string) => parseArray(text, array, parsers[element]),
+    )
+    inherit(
+      options.serializers,
+      array,
+      (serializers) => (value: unknown) =>
+        serializeArray(value, array, serializers[element], options),
+    )
   }
+}
+
+/** Adds what is made, when it is asked for, for whoever is asked. */
+function inherit<T extends object>(
+  handlers: T,
+  type: keyof T,
+  make: (asked: T) => T[keyof T],
+): void {
+  if (handlers[type]) return
+  Object.defineProperty(handlers, type, {
+    configurable: true,
+    enumerable: true,
+    get(this: T) {
+      return make(this)
+    },
+    set(this: T, value: T[keyof T]) {
+      const own = { value, writable: true, configurable: true, enumerable: true }
+      Object.defineProperty(this, type, own)
+    },
+  })
 }
 
 function parseArray(

@@ -1,4 +1,4 @@
-import postgres, { type Options, type PostgresType, type Sql } from 'postgres'
+import postgres, { type Notice, type Options, type PostgresType, type Sql } from 'postgres'
 import { registerArrayTypes, type TypeOptions } from './array-types.ts'
 import type { Driver, DriverHost } from './driver.ts'
 import { DriverSocket } from './driver-socket.ts'
@@ -34,27 +34,29 @@ export interface PostgresDriverOptions {
  * ```
  */
 export function postgresDriver(options: PostgresDriverOptions = {}): Driver {
-  return { createClient: (host) => createClient(host, options) }
+  let settled: SettledOptions | undefined
+  return {
+    createClient(host) {
+      settled ??= settle(options)
+      return createClient(host, settled)
+    },
+  }
 }
 
-/** Read by postgres.js and missing in its types. */
-interface UntypedOptions {
-  socket: () => DriverSocket
-  no_subscribe: boolean
-}
+/** What postgres.js makes of its options, and takes as it is from then on: most of the work of a client. */
+type SettledOptions = TypeOptions & { connection: unknown }
 
-function createClient(host: DriverHost, options: PostgresDriverOptions): Sql {
-  return connect(host, options, {
-    reserve: reserveApart(() => connect(host, options)),
+function createClient(host: DriverHost, settled: SettledOptions): Sql {
+  return connect(host, settled, {
+    reserve: reserveApart(() => connect(host, settled)),
     listen: () => Promise.reject(host.unsupported('sql.listen')),
     subscribe: () => Promise.reject(host.unsupported('sql.subscribe')),
   })
 }
 
-function connect(host: DriverHost, options: PostgresDriverOptions, own: Partial<Sql> = {}): Sql {
+function connect(host: DriverHost, settled: SettledOptions, own: Partial<Sql> = {}): Sql {
   const sockets: DriverSocket[] = []
-  const sql = postgres(settingsFor(host, options, sockets)) as Sql
-  registerArrayTypes(sql.options as unknown as TypeOptions)
+  const sql = postgres(optionsFor(host, settled, sockets)) as Sql
   const failing = (): boolean => sockets.some((socket) => socket.failing)
   const mend = (made: unknown): void => mendQuery(made, sql.CLOSE, failing)
   const reserve = sql.reserve
@@ -81,18 +83,10 @@ function quietLogin(debug: PostgresDriverOptions['debug']): Pick<PostgresDriverO
   return { debug: (id, text, ...rest) => (text === '' ? undefined : debug(id, text, ...rest)) }
 }
 
-function settingsFor(
-  host: DriverHost,
-  options: PostgresDriverOptions,
-  sockets: DriverSocket[],
-): Options<Record<string, PostgresType>> & UntypedOptions {
-  return {
+function settle(options: PostgresDriverOptions): SettledOptions {
+  const sql = postgres({
     ...options,
     ...quietLogin(options.debug),
-    host: host.host,
-    port: host.port,
-    user: host.user,
-    database: host.database,
     // The front lets everybody in; the real password stays in the wire.
     pass: '',
     ssl: false,
@@ -105,9 +99,28 @@ function settingsFor(
     max_lifetime: null,
     keep_alive: null,
     backoff: false,
+  })
+  const settled = sql.options as unknown as SettledOptions
+  registerArrayTypes(settled)
+  return settled
+}
+
+/** Of its own a client has what it may change, and whatever belongs to its request. */
+function optionsFor(
+  host: DriverHost,
+  settled: SettledOptions,
+  sockets: DriverSocket[],
+): Options<Record<string, PostgresType>> {
+  const { user, database } = host
+  const own = {
+    ...{ host: [host.host], port: [host.port], user, database },
+    // Replication has a client of its own, even where nobody subscribes.
     no_subscribe: true,
-    onnotice: (notice) => {
-      const { severity = 'NOTICE', code = '', message = '' } = notice
+    parsers: Object.create(settled.parsers),
+    serializers: Object.create(settled.serializers),
+    shared: { ...settled.shared },
+    parameters: {},
+    onnotice({ severity = 'NOTICE', code = '', message = '' }: Notice) {
       host.notice({ severity, code, message })
     },
     socket() {
@@ -116,4 +129,6 @@ function settingsFor(
       return socket
     },
   }
+  const all: unknown = { ...settled, ...own }
+  return all as Options<Record<string, PostgresType>>
 }

@@ -132,18 +132,19 @@ async function ready(
   const giveUp = (): void => {
     socket.destroy()
   }
+  let closed: () => void = () => undefined
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     if (signal.aborted) giveUp()
     await new Promise<void>((resolve, reject) => {
-      socket.once(event, resolve)
+      closed = () => reject(new TransportError('lost', `The socket closed before ${event}.`))
+      socket.once(event, resolve).once('close', closed)
+      // Stays: an error that nobody hears ends the process.
       socket.on('error', (error) => reject(failure(error, toReason(error))))
-      socket.once('close', () =>
-        reject(new TransportError('lost', `The socket closed before ${event}.`)),
-      )
     })
   } finally {
     signal.removeEventListener('abort', giveUp)
+    socket.off('close', closed)
   }
 }
 

@@ -1,5 +1,6 @@
 import { NullpoolError } from '../errors.ts'
 import { encodeText } from './messages.ts'
+import { RecentlyUsed } from './recently-used.ts'
 
 /**
  * SCRAM-SHA-256 as a client, without channel binding: edge runtimes cannot read the peer's certificate.
@@ -12,13 +13,15 @@ import { encodeText } from './messages.ts'
 const MAX_ITERATIONS = 100_000
 const MAX_CACHED = 16
 
+/** What is left of a password: two keys that sign, and one that hides the first signature. */
 interface Keys {
   client: Uint8Array<ArrayBuffer>
-  server: Uint8Array<ArrayBuffer>
+  stored: CryptoKey
+  server: CryptoKey
 }
 
-/** Keys by password, salt and iterations. Bytes, not promises: on Workers a promise belongs to its request. */
-const cache = new Map<string, Keys>()
+/** By password, salt and iterations. No promises: on Workers a promise belongs to its request. */
+const cache = new RecentlyUsed<Keys>(MAX_CACHED)
 
 /** The client's side of one exchange. */
 export interface ScramExchange {
@@ -42,9 +45,9 @@ export function createScramExchange(password: string): ScramExchange {
       const keys = await deriveKeys(password, challenge.salt, challenge.iterations)
       const withoutProof = `c=biws,r=${challenge.nonce}`
       const signed = encode(`${bare},${serverFirst},${withoutProof}`)
-      const storedKey = new Uint8Array(await crypto.subtle.digest('SHA-256', keys.client))
-      const signature = await hmac(storedKey, signed)
-      expected = await hmac(keys.server, signed)
+      const both = [sign(keys.stored, signed), sign(keys.server, signed)] as const
+      const [signature, answer] = await Promise.all(both)
+      expected = answer
       return `${withoutProof},p=${toBase64(signature.map((byte, at) => byte ^ (keys.client[at] ?? 0)))}`
     },
     verify(serverFinal) {
@@ -93,20 +96,18 @@ async function deriveKeys(
     false,
     ['deriveBits'],
   )
-  const salted = new Uint8Array(
-    await crypto.subtle.deriveBits(
-      { name: 'PBKDF2', hash: 'SHA-256', salt, iterations },
-      material,
-      256,
-    ),
+  const derived = await crypto.subtle.deriveBits(
+    { name: 'PBKDF2', hash: 'SHA-256', salt, iterations },
+    material,
+    256,
   )
+  const salted = await signingKey(derived)
+  const client = await sign(salted, encode('Client Key'))
   const keys = {
-    client: await hmac(salted, encode('Client Key')),
-    server: await hmac(salted, encode('Server Key')),
+    client,
+    stored: await signingKey(await crypto.subtle.digest('SHA-256', client)),
+    server: await signingKey(await sign(salted, encode('Server Key'))),
   }
-  const oldest = cache.keys().next()
-  const full = cache.size >= MAX_CACHED && !cache.has(id)
-  if (full && !oldest.done) cache.delete(oldest.value)
   cache.set(id, keys)
   return keys
 }
@@ -133,13 +134,15 @@ function prepare(password: string): string {
   return prepared === '' ? password : prepared
 }
 
-async function hmac(
-  key: Uint8Array<ArrayBuffer>,
+function signingKey(bytes: BufferSource): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+}
+
+async function sign(
+  key: CryptoKey,
   data: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-  const imported = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign'])
-  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, data))
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, data))
 }
 
 function readAttributes(message: string): Map<string, string> {
