@@ -6,10 +6,12 @@ import { startPostgres } from '../src/cli/postgres-server.ts'
 import { makeCertificates } from '../test/support/certificates.ts'
 import { type Client, clients } from './clients.ts'
 import { type Comparison, compare } from './measure.ts'
+import { startSlowNetwork } from './slow-network.ts'
 
 const DOCUMENT = new URL('../docs/benchmarks.md', import.meta.url)
 const ROUNDS = 15
 const AT_ONCE = 8
+const ONE_WAY_MS = 2
 
 const QUERY = 'select $1::int as id, $2::text as name, now() as at'
 const ROWS = `select n as id, 'name ' || n as name, n % 2 = 0 as even, now() as at
@@ -18,7 +20,9 @@ const ROWS = `select n as id, 'name ' || n as name, n % 2 = 0 as even, now() as 
 /** Something to compare, and how many times postgres.js's rate is wanted. */
 interface Case {
   name: string
-  tls: boolean
+  tls?: boolean
+  /** Whether a network of {@link ONE_WAY_MS} lies in between. */
+  far?: boolean
   target?: number
   work: (client: Client) => Promise<void>
 }
@@ -49,9 +53,9 @@ async function coldRequests(client: Client): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, requests))
 }
 
-async function warmQueries(client: Client): Promise<void> {
+async function warmQueries(client: Client, count: number): Promise<void> {
   await client.request(async (run) => {
-    for (let n = 0; n < 1_000; n += 1) await run(QUERY, [n, 'alice'])
+    for (let n = 0; n < count; n += 1) await run(QUERY, [n, 'alice'])
   })
 }
 
@@ -63,16 +67,18 @@ async function largeSelect(client: Client): Promise<void> {
 }
 
 const CASES: readonly Case[] = [
-  { name: 'connect, one query, close', tls: false, target: 1.2, work: coldRequests },
-  { name: 'connect, one query, close, TLS', tls: true, work: coldRequests },
-  { name: '1,000 queries, one after the other', tls: false, target: 1.3, work: warmQueries },
-  { name: '1,000 queries, TLS', tls: true, work: warmQueries },
-  { name: 'one select of 100,000 rows', tls: false, target: 0.9, work: largeSelect },
+  { name: 'connect, one query, close', target: 1.2, work: coldRequests },
+  { name: 'connect, one query, close; TLS', tls: true, work: coldRequests },
+  { name: 'connect, one query, close; 4 ms away', far: true, work: coldRequests },
+  { name: '1,000 queries in a row', target: 1.3, work: (client) => warmQueries(client, 1_000) },
+  { name: '1,000 queries in a row; TLS', tls: true, work: (client) => warmQueries(client, 1_000) },
+  { name: '50 queries in a row; 4 ms away', far: true, work: (client) => warmQueries(client, 50) },
+  { name: 'one select of 100,000 rows', target: 0.9, work: largeSelect },
 ]
 
 function row({ name }: Case, results: readonly Comparison[]): string {
   const cells = results.slice(1).flatMap(({ rate, cpu }) => [1 / rate, cpu])
-  return `| ${[name.padEnd(34), ...cells.map((cell) => `${cell.toFixed(2)} ×`.padStart(11))].join(' | ')} |`
+  return `| ${[name.padEnd(36), ...cells.map((cell) => `${cell.toFixed(2)} ×`.padStart(11))].join(' | ')} |`
 }
 
 if (!(await findPgBouncer())) throw new Error('PgBouncer is needed: apt-get install pgbouncer.')
@@ -89,8 +95,11 @@ const pgbouncer = await startPgBouncer({
 const missed: string[] = []
 const lines: string[] = []
 try {
-  const login = { host: pgbouncer.host, port: pgbouncer.port, user, password, database: 'postgres' }
+  const near = { host: pgbouncer.host, port: pgbouncer.port }
+  await using far = await startSlowNetwork(near, ONE_WAY_MS)
   for (const one of CASES) {
+    const { host, port } = one.far ? far : near
+    const login = { host, port, user, password, database: 'postgres' }
     const compared = clients(login, one.tls ? certificates.ca.pem : undefined)
     const results = await compare(compared, ROUNDS, one.work)
     lines.push(row(one, results))
@@ -106,8 +115,8 @@ try {
 const text = await readFile(DOCUMENT, 'utf8')
 const head = text.slice(0, text.indexOf('| what'))
 const header = [
-  '| what                               | postgres.js |         CPU |          pg |         CPU |',
-  '| ---------------------------------- | ----------: | ----------: | ----------: | ----------: |',
+  '| what                                 | postgres.js |         CPU |          pg |         CPU |',
+  '| ------------------------------------ | ----------: | ----------: | ----------: | ----------: |',
 ]
 await writeFile(DOCUMENT, `${head}${[...header, ...lines].join('\n')}\n`)
 if (missed.length > 0) {

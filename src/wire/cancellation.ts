@@ -21,6 +21,11 @@ export class Cancellation {
     return this.#requests > 0
   }
 
+  /** Whether something is to be stopped that has not been asked for. */
+  get wanted(): boolean {
+    return this.#unwanted !== undefined
+  }
+
   /** Notes that a flight is to be stopped as soon as the server is at it and can be asked. */
   want(flight: Flight): void {
     this.#unwanted = flight

@@ -1,15 +1,36 @@
-/** One wait that cannot last for ever. Starting it again replaces the wait before. */
+/**
+ * One wait that cannot last for ever. Starting it again replaces the wait before, which costs no timer
+ * as long as the new one ends later.
+ */
 export class Deadline {
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** When the timer is due. */
+  #due = 0
+  /** When the wait is over. */
+  #end = 0
+  #expire: () => void = () => undefined
 
   start(afterMs: number, expire: () => void): void {
+    this.#expire = expire
+    this.#end = Date.now() + afterMs
+    if (this.#timer !== undefined && this.#due <= this.#end) return
     this.stop()
-    this.#timer = setTimeout(expire, afterMs)
+    this.#arm(afterMs)
   }
 
   stop(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer)
     this.#timer = undefined
+  }
+
+  #arm(afterMs: number): void {
+    this.#due = Date.now() + afterMs
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      const left = this.#end - Date.now()
+      if (left > 0) this.#arm(left)
+      else this.#expire()
+    }, afterMs)
   }
 }
 

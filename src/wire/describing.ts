@@ -1,6 +1,5 @@
-import { type Description, forget, learn, type Place, recall, statementKey } from './description.ts'
-import { parseComplete } from './local-answers.ts'
-import { Backend, concat } from './messages.ts'
+import { forget, learn, type Place, recall, statementKey } from './description.ts'
+import { Backend } from './messages.ts'
 import type { Expected } from './replies.ts'
 
 const ROW = [Backend.rowDescription, Backend.noData]
@@ -13,7 +12,7 @@ export class Describing {
   /** The Parse of the statement. */
   readonly parse: Uint8Array
   #key: string
-  #known: Description | undefined
+  #known: ReturnType<typeof recall>
 
   constructor(place: Place, parse: Uint8Array) {
     this.parse = parse
@@ -23,7 +22,7 @@ export class Describing {
 
   /** What a server would answer, where it is known. */
   get answer(): Uint8Array | undefined {
-    return this.#known && concat([parseComplete(), this.#known.parameters, this.#known.row])
+    return this.#known?.answer
   }
 
   /** Lets the server's answer pass, and learns it. */
@@ -75,5 +74,7 @@ export class Describing {
 }
 
 function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at])
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at += 1) if (one[at] !== other[at]) return false
+  return true
 }

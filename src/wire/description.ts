@@ -1,4 +1,5 @@
-import { decodeText, readUint32 } from './messages.ts'
+import { parseComplete } from './local-answers.ts'
+import { concat, decodeText, readUint32 } from './messages.ts'
 import { RecentlyUsed } from './recently-used.ts'
 
 /** A server's answer to the Describe of a statement. */
@@ -9,12 +10,18 @@ export interface Description {
   row: Uint8Array
 }
 
+/** The same, and what a driver is told that asks. */
+interface Learned extends Description {
+  /** ParseComplete and both of them. */
+  answer: Uint8Array
+}
+
 /** About 1,000 statements of 1 KB; longer ones, which nobody writes by hand, push others out. */
 const MAX_STATEMENTS = 1_000
 const MAX_BYTES = 1_048_576
 
 /** What this isolate has learned. It holds the text of statements, never a value. */
-const learned = new RecentlyUsed<Description>(MAX_STATEMENTS, MAX_BYTES)
+const learned = new RecentlyUsed<Learned>(MAX_STATEMENTS, MAX_BYTES)
 
 /** What a statement means depends on where it runs: server, database, user and search path. */
 export type Place = string
@@ -28,14 +35,21 @@ export function statementKey(place: Place, parse: Uint8Array): string {
 }
 
 /** What is known of a statement. */
-export function recall(key: string): Description | undefined {
+export function recall(key: string): Learned | undefined {
   return learned.get(key)
 }
 
-/** Keeps copies: a message is a piece of a larger buffer. */
+/** Keeps a copy: a message is a piece of a larger buffer. */
 export function learn(key: string, { parameters, row }: Description): void {
-  const bytes = key.length + parameters.length + row.length
-  learned.set(key, { parameters: parameters.slice(), row: row.slice() }, bytes)
+  const parse = parseComplete()
+  const answer = concat([parse, parameters, row])
+  const rowAt = parse.length + parameters.length
+  const own = {
+    parameters: answer.subarray(parse.length, rowAt),
+    row: answer.subarray(rowAt),
+    answer,
+  }
+  learned.set(key, own, key.length + answer.length)
 }
 
 /** What was known may be out of date. */

@@ -5,6 +5,7 @@
 export class RecentlyUsed<T> {
   #entries = new Map<string, { value: T; bytes: number }>()
   #bytes = 0
+  #newest: string | undefined
   readonly #maxEntries: number
   readonly #maxBytes: number
 
@@ -16,9 +17,11 @@ export class RecentlyUsed<T> {
   get(key: string): T | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
+    if (key === this.#newest) return entry.value
     // A Map keeps the order of insertion: the oldest is the one that was not asked for the longest.
     this.#entries.delete(key)
     this.#entries.set(key, entry)
+    this.#newest = key
     return entry.value
   }
 
@@ -27,6 +30,7 @@ export class RecentlyUsed<T> {
     this.delete(key)
     if (bytes > this.#maxBytes) return
     this.#entries.set(key, { value, bytes })
+    this.#newest = key
     this.#bytes += bytes
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#maxEntries && this.#bytes <= this.#maxBytes) break

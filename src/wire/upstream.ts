@@ -32,10 +32,14 @@ export class Upstream {
   #transaction = new Deadline()
   #cancellation: Cancellation
   #hurried = false
+  #place: Place
 
   constructor(options: UpstreamOptions, events: UpstreamEvents) {
     this.#options = options
     this.#events = events
+    const { host, port } = options.route.address
+    const { database, user } = options.credentials
+    this.#place = `${host}/${port}/${database}/${user}/`
     this.#queue = new FlightQueue(options.route.profile.concurrency)
     this.#cancellation = new Cancellation(options.route, (work) => events.background(work))
   }
@@ -52,9 +56,7 @@ export class Upstream {
 
   /** Where statements run: what they mean elsewhere is another matter. */
   get place(): Place {
-    const { host, port } = this.#options.route.address
-    const { database, user } = this.#options.credentials
-    return [host, port, database, user, this.#session?.searchPath.changed].join('/')
+    return this.#place + (this.#session?.searchPath.changed ?? '')
   }
 
   /** Whether a connection is open or being opened or closed. */
@@ -154,6 +156,7 @@ export class Upstream {
   }
 
   async #cancelUnwanted(): Promise<void> {
+    if (!this.#cancellation.wanted) return
     await this.#cancellation.pursue(this.#queue.first, this.#session?.key)
     this.#pump()
   }

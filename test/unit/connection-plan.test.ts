@@ -45,3 +45,36 @@ describe('planConnection chooses TLS', () => {
     },
   )
 })
+
+describe('planConnection chooses the profile', () => {
+  const REF = 'abcdefghijklmnopqrst'
+  const SHARED = `postgres://postgres.${REF}:secret@aws-0-eu-central-1.pooler.supabase.com:6543/postgres`
+  const NEON = 'postgres://u:secret@ep-cool-name-123456-pooler.eu-central-1.aws.neon.tech/app'
+
+  it.each<[string, string]>([
+    [SHARED, 'universal'],
+    [`postgres://postgres:secret@db.${REF}.supabase.co:6543/postgres`, 'pipelined'],
+    [`postgres://postgres:secret@db.${REF}.supabase.co:5432/postgres`, 'pipelined'],
+    [NEON, 'direct'],
+    [NEON.replace('-pooler', ''), 'direct'],
+    [HYPERDRIVE, 'hyperdrive'],
+    [LOCAL, 'universal'],
+    [REMOTE, 'universal'],
+    [`${REMOTE}?sslnegotiation=direct`, 'direct'],
+    [`${SHARED}?sslnegotiation=postgres`, 'universal'],
+  ])('planConnection takes for %s the profile %s', (url, name) => {
+    expect(plan(url).route.profile.name).toBe(name)
+  })
+
+  it.each<[DatabaseOptions['pooler'], string, string]>([
+    ['supavisor', LOCAL, 'universal'],
+    ['supavisor', `${REMOTE}?sslnegotiation=direct`, 'universal'],
+    ['pgbouncer', REMOTE, 'pipelined'],
+    ['pgbouncer', `${REMOTE}?sslnegotiation=direct`, 'direct'],
+    ['postgres', SHARED, 'pipelined'],
+    ['neon', REMOTE, 'direct'],
+    ['hyperdrive', LOCAL, 'hyperdrive'],
+  ])('planConnection obeys pooler %s at %s', (pooler, url, name) => {
+    expect(plan(url, pooler ? { pooler } : {}).route.profile.name).toBe(name)
+  })
+})

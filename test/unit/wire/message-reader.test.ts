@@ -109,6 +109,46 @@ describe('MessageReader', () => {
     )
   })
 
+  it('MessageReader gives rows as one piece, as far as they lie side by side', () => {
+    const rows = [server.dataRow('a'), server.dataRow(''), server.copyData('b')]
+    const stream = new Uint8Array(Buffer.concat([...rows, server.commandComplete('SELECT 3')]))
+    const reader = new MessageReader(MESSAGE_LIMIT)
+    reader.push(stream)
+    expect(reader.nextRows()).toEqual(new Uint8Array(Buffer.concat(rows)))
+    expect(reader.nextRows()).toBeUndefined()
+    expect(readAll(reader)).toEqual([server.commandComplete('SELECT 3')])
+  })
+
+  it('MessageReader loses and reorders nothing, with rows in pieces', () => {
+    const cuts = fc.array(fc.nat(STREAM.length), { maxLength: 40 })
+    fc.assert(
+      fc.property(cuts, (places) => {
+        const reader = new MessageReader(MESSAGE_LIMIT)
+        const found: Uint8Array[] = []
+        let from = 0
+        for (const at of [...places.toSorted((left, right) => left - right), STREAM.length]) {
+          reader.push(STREAM.subarray(from, at))
+          from = at
+          const next = (): Uint8Array | undefined => reader.nextRows() ?? reader.next()
+          for (let piece = next(); piece; piece = next()) found.push(piece)
+        }
+        expect(reader.available).toBe(0)
+        expect(new Uint8Array(Buffer.concat(found))).toEqual(STREAM)
+      }),
+      { seed: 6, numRuns: 500 },
+    )
+  })
+
+  it('MessageReader refuses a row that is longer than anything of Postgres', () => {
+    const reader = new MessageReader(HANDSHAKE_MESSAGE_LIMIT)
+    reader.push(server.dataRow('a'))
+    reader.push(server.dataRow('x'.repeat(HANDSHAKE_MESSAGE_LIMIT)))
+    const rest = (): void => {
+      while (reader.nextRows());
+    }
+    expect(codeOf(rest)).toBe('ERR_PROTOCOL')
+  })
+
   it('MessageReader counts what is buffered', () => {
     const reader = new MessageReader(MESSAGE_LIMIT)
     reader.push(server.ready())
