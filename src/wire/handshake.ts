@@ -1,5 +1,5 @@
-import { md5 } from '@noble/hashes/legacy.js'
 import { NullpoolError } from '../errors.ts'
+import { md5 } from './md5.ts'
 import {
   Backend,
   concat,
