@@ -35,11 +35,13 @@ async function storedSecret(): Promise<string> {
   const { host, port } = server
   const client = new pg.Client({ host, port, user, password, database: 'postgres' })
   await client.connect()
-  const { rows } = await client.query(
+  const { rows } = await client.query<{ rolpassword: string }>(
     'select rolpassword from pg_authid where rolname = current_user',
   )
   await client.end()
-  return rows[0].rolpassword
+  const [row] = rows
+  if (!row) throw new Error('The user of the server has no password.')
+  return row.rolpassword
 }
 
 async function coldRequests(client: Client): Promise<void> {

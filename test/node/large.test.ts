@@ -44,7 +44,11 @@ describe.each([
     let proxy: CountingProxy
     beforeAll(async () => {
       database = await createTestDatabase()
-      await database.sql`create table big (line text)`
+      await database.sql.unsafe(`
+        create table big (line text);
+        create function wait() returns trigger language plpgsql as $$
+          begin perform pg_advisory_xact_lock_shared(1); return new; end $$;
+        create trigger wait before insert on big for each row execute function wait()`)
       proxy = await startCountingProxy({ target: target ?? postgres })
     })
     afterAll(async () => {
@@ -119,9 +123,10 @@ describe.each([
     })
 
     it('a COPY to a server that takes nothing stops at its source, and goes on where it does', async () => {
-      await using scope = open()
+      await using scope = open({ url: database.url(target ?? postgres) })
+      const gate = await database.sql.reserve()
+      await gate`select pg_advisory_lock(1)`
       const stream = await scope.sql`copy big from stdin`.writable()
-      proxy.stall('upstream')
       let produced = 0
       const line = `${'x'.repeat(999)}\n`
       const chunk = Buffer.from(line.repeat(64))
@@ -137,7 +142,8 @@ describe.each([
       // Two kernels' buffers, which grow to several megabytes, are full by now.
       expect(produced).toBeLessThan(512)
       expect(scope.metrics.bytesSent - produced * chunk.length).toBeLessThan(MB)
-      proxy.resume()
+      await gate`select pg_advisory_unlock(1)`
+      gate.release()
       await copying
       const [row] = await scope.sql`select count(*)::int as count from big`
       expect(row).toEqual({ count: 65_536 })
