@@ -1,4 +1,5 @@
 import { type DatabaseOptions, resolveOptions } from './options.ts'
+import { RequestConnection } from './request-connection.ts'
 import { RequestScope } from './request-scope.ts'
 import { finishResponse } from './response.ts'
 import type { Scope, ScopeContext } from './scope.ts'
@@ -45,16 +46,17 @@ export interface Database {
 export function createDatabase(options: DatabaseOptions = {}): Database {
   const settings = resolveOptions(options)
   return {
-    scope: (context = {}) => new RequestScope(settings, context),
+    scope: (context = {}) => new RequestScope(new RequestConnection(settings, context)),
     async run(context, work) {
-      const scope = new RequestScope(settings, context)
+      const connection = new RequestConnection(settings, context)
+      const scope = new RequestScope(connection)
       try {
-        const result = await scope.run(() => work(scope))
-        if (result instanceof Response) return finishResponse(scope, result) as typeof result
-        scope.finish()
+        const result = await connection.run(() => work(scope))
+        if (result instanceof Response) return finishResponse(connection, result) as typeof result
+        connection.finish()
         return result
       } catch (error) {
-        void scope.close()
+        void connection.close()
         throw error
       }
     },

@@ -32,11 +32,16 @@ export type NullpoolErrorCode =
   | 'ERR_QUERY_TIMEOUT'
   | 'ERR_STREAM_IDLE'
   | 'ERR_TRANSACTION_IDLE'
+  | 'ERR_TRANSACTION_OVER'
+  | 'ERR_TRANSACTION_ROLLED_BACK'
   | 'ERR_PREPARED_STATEMENT'
   | 'ERR_SESSION_STATE'
   | 'ERR_ABORTED'
   | 'ERR_SCOPE_CLOSED'
   | 'ERR_SCOPE_FOREIGN'
+
+/** What is certain of a transaction that has failed. */
+export type TransactionOutcome = 'committed' | 'rolled back' | 'unknown'
 
 /** What {@link NullpoolError} takes beside its code and message. */
 export interface NullpoolErrorOptions {
@@ -46,6 +51,8 @@ export interface NullpoolErrorOptions {
   hint?: string | undefined
   /** True only where none of the request's SQL ran and another attempt may succeed. Defaults to false. */
   retryable?: boolean
+  /** What became of the transaction that failed. */
+  outcome?: TransactionOutcome
 }
 
 /**
@@ -76,6 +83,11 @@ export class NullpoolError extends Error {
   readonly retryable: boolean
   /** What to change, naming the option. */
   declare readonly hint?: string
+  /**
+   * What became of the transaction, on errors with which `transaction()` rejects because its connection
+   * was lost. `'unknown'`: the connection ended after COMMIT had been sent and before its answer.
+   */
+  declare readonly outcome?: TransactionOutcome
 
   /** Takes a code of the closed list and a message that names what failed. */
   constructor(code: NullpoolErrorCode, message: string, options: NullpoolErrorOptions = {}) {
@@ -86,6 +98,7 @@ export class NullpoolError extends Error {
     this.code = code
     this.retryable = options.retryable ?? false
     if (options.hint !== undefined) this.hint = options.hint
+    if (options.outcome !== undefined) this.outcome = options.outcome
   }
 
   /** True for errors of this package, also those of a second copy of it, where `instanceof` is false. */

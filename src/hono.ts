@@ -19,6 +19,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Sql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { type DatabaseOptions, resolveOptions } from './options.ts'
+import { RequestConnection } from './request-connection.ts'
 import { RequestScope } from './request-scope.ts'
 import { type BodyOrigin, finishResponse } from './response.ts'
 import type { Scope, ScopeContext } from './scope.ts'
@@ -66,21 +67,22 @@ export function nullpool(
   }
   const settings = resolveOptions(databaseOptions)
   return async function nullpool(c, next) {
-    const scope = new RequestScope(settings, scopeContext(c))
+    const connection = new RequestConnection(settings, scopeContext(c))
+    const scope = new RequestScope(connection)
     c.set('sql', scope.sql)
     c.set('db', scope)
-    const origin = observe(c, scope)
+    const origin = observe(c, connection)
     try {
-      await scope.run(next)
+      await connection.run(next)
     } catch (error) {
-      void scope.close()
+      void connection.close()
       throw error
     }
-    if (c.error) return void scope.close()
+    if (c.error) return void connection.close()
     if (serverTiming) addServerTiming(c.res, scope)
     const response = c.res
-    if (c.req.raw.method === 'HEAD') return finishHead(response, scope, origin(response))
-    const followed = finishResponse(scope, response, origin(response))
+    if (c.req.raw.method === 'HEAD') return finishHead(response, connection, origin(response))
+    const followed = finishResponse(connection, response, origin(response))
     if (followed === response) return
     // Hono merges the headers of a response that is replaced; these are the same headers.
     c.res = undefined
@@ -117,20 +119,20 @@ function waitUntilOf(c: Context): ScopeContext['waitUntil'] {
 }
 
 /** Hono sends no body of a HEAD request and leaves the stream alone: nobody would end it. */
-function finishHead(response: Response, scope: RequestScope, origin: BodyOrigin): void {
-  if (origin === 'value') return scope.finish()
+function finishHead(response: Response, connection: RequestConnection, origin: BodyOrigin): void {
+  if (origin === 'value') return connection.finish()
   response.body?.cancel().catch(() => undefined)
-  void scope.abort()
+  void connection.abort()
 }
 
 /** The methods of a context that make a response from a value or a stream. */
 const MAKERS = ['body', 'newResponse', 'text', 'json', 'html', 'redirect'] as const
 
 /**
- * Notes how responses are made, and closes the scope when a handler has failed, also when a middleware
+ * Notes how responses are made, and closes the connection when a handler has failed, also when a middleware
  * around this one gave up on it: Hono sets `c.error` then and tells nobody.
  */
-function observe(c: Context, scope: RequestScope): (response: Response) => BodyOrigin {
+function observe(c: Context, connection: RequestConnection): (response: Response) => BodyOrigin {
   const made = new WeakMap<Response, BodyOrigin>()
   let streamed = false
   for (const name of MAKERS) {
@@ -152,7 +154,7 @@ function observe(c: Context, scope: RequestScope): (response: Response) => BodyO
     set(error: Error | undefined) {
       failure = error
       before?.set?.call(c, error)
-      if (error) void scope.close()
+      if (error) void connection.close()
     },
   })
   // A middleware may have put a response of its own around a stream.

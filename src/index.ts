@@ -22,10 +22,15 @@ export type { Database } from './database.ts'
 export { createDatabase } from './database.ts'
 export type { Driver, DriverConnection, DriverHost, Sql, TransactionSql } from './drivers/driver.ts'
 export type { PostgresDriverOptions } from './drivers/postgres.ts'
-export type { NullpoolErrorCode, NullpoolErrorOptions } from './errors.ts'
+export type {
+  NullpoolErrorCode,
+  NullpoolErrorOptions,
+  TransactionOutcome,
+} from './errors.ts'
 export { NullpoolError, ServerError } from './errors.ts'
 export type { DatabaseOptions, NullpoolEvent, Pooler, Tls } from './options.ts'
 export type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
+export type { TransactionOptions } from './transaction-options.ts'
 export type { FrontListener } from './wire/front.ts'
 export type {
   Address,

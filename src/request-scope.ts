@@ -1,258 +1,51 @@
-import { runtime } from '#runtime'
 import { abortable, type Cancellable } from './abortable.ts'
-import { type ConnectionPlan, planConnection } from './connection-plan.ts'
-import type { Sql } from './drivers/driver.ts'
-import type { NullpoolError } from './errors.ts'
+import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { lazySql } from './lazy-sql.ts'
-import type { Settings } from './options.ts'
-import type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
-import {
-  aborted,
-  cancelledInVain,
-  foreignScope,
-  scopeClosed,
-  sessionRequired,
-} from './scope-refusals.ts'
-import type { Flight } from './wire/flight.ts'
-import { Front } from './wire/front.ts'
-import { Meter } from './wire/meter.ts'
-import { Upstream } from './wire/upstream.ts'
+import type { RequestConnection } from './request-connection.ts'
+import type { Scope, ScopeMetrics } from './scope.ts'
+import { runTransaction, type TransactionOptions } from './transaction.ts'
 
-/** The scope that the code at hand runs in. */
-const current = runtime.createContext<RequestScope>()
-
-/** How long a response of unknown making may go on querying after its last statement. */
-const LATE_USE_MS = 30_000
-
-/** What is nearly done when the client leaves costs less to finish than to cancel. */
-const CANCEL_AFTER_MS = 100
-
-/** How long such a response keeps an idle connection, once it has needed a second one. */
-const LINGER_MS = 1_000
-
-/** The scope of one request and its life: serving, then draining, then over. */
+/** What a handler is given: clients on the connection of its request. */
 export class RequestScope implements Scope {
   readonly sql: Sql
-  readonly #settings: Settings
-  readonly #context: ScopeContext
-  readonly #parent = current.get()
-  readonly #meter = new Meter()
-  #plan: ConnectionPlan | undefined
-  #upstream: Upstream | undefined
-  #stage: 'serving' | 'draining' | 'lingering' | 'over' = 'serving'
-  #holds = 0
-  #lastUse = 0
-  #closing: Promise<void> | undefined
-  #closed: (() => void) | undefined
+  readonly #connection: RequestConnection
 
-  constructor(settings: Settings, context: ScopeContext) {
-    this.#settings = settings
-    this.#context = context
+  constructor(connection: RequestConnection) {
+    this.#connection = connection
     this.sql = lazySql(
-      () => this.#createClient(),
-      () => this.#admit(),
+      () => connection.createClient(),
+      () => connection.admit(),
     )
-    if (settings.eager) this.#openEarly()
   }
 
   get metrics(): ScopeMetrics {
-    const { connects, roundTrips, queries, bytesSent, bytesReceived } = this.#meter
-    const { connectMs, firstRowMs, queryMs } = this.#meter
-    return {
-      ...{ connects, roundTrips, queries, bytesSent, bytesReceived },
-      ...{ connectMs, firstRowMs, queryMs },
-    }
+    return this.#connection.metrics
   }
 
-  /** Runs `work` so that statements of other requests' scopes are refused in it. */
-  run<T>(work: () => T): T {
-    return current.run(this, work)
-  }
-
-  hold(promise: Promise<unknown>): void {
-    this.#admit()
-    this.#holds += 1
-    this.#waitUntil(promise)
-    const release = (): void => {
-      this.#holds -= 1
-      this.#settle()
-    }
-    promise.then(release, (error: unknown) => {
-      const name = error instanceof Error ? error.name : typeof error
-      this.#warn('held-promise-rejected', `A promise given to hold() rejected (${name}).`)
-      release()
-    })
+  transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T>
+  transaction<T>(options: TransactionOptions, work: (sql: TransactionSql) => Promise<T>): Promise<T>
+  transaction<T>(
+    first: TransactionOptions | ((sql: TransactionSql) => Promise<T>),
+    second?: (sql: TransactionSql) => Promise<T>,
+  ): Promise<T> {
+    const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
+    return runTransaction(this.#connection, options, work)
   }
 
   abortable<T>(query: Cancellable<T>, signal: AbortSignal): Promise<T> {
-    const { closeTimeoutMs } = this.#settings
-    return abortable(query, signal, closeTimeoutMs, () => void this.#end(cancelledInVain, 0))
+    const connection = this.#connection
+    return abortable(query, signal, connection.closeTimeoutMs, () => connection.giveUp())
   }
 
-  /**
-   * The handler has returned: the connection closes once nothing uses it.
-   *
-   * @param lateUse - Whether the response may query later without our knowing its end.
-   */
-  finish(lateUse = false): void {
-    if (this.#stage !== 'serving') return
-    this.#stage = lateUse ? 'lingering' : 'draining'
-    this.#lastUse = Date.now()
-    this.#settle()
+  hold(promise: Promise<unknown>): void {
+    this.#connection.hold(promise)
   }
 
   close(): Promise<void> {
-    return this.#end(scopeClosed)
-  }
-
-  /** The client has gone: what runs is cancelled, then everything is closed. */
-  abort(): Promise<void> {
-    return this.#end(aborted, CANCEL_AFTER_MS)
+    return this.#connection.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #end(failure: (mayHaveRun: boolean) => NullpoolError, cancelAfterMs?: number): Promise<void> {
-    this.#stage = 'over'
-    const mayHaveRun = this.#upstream?.running ?? false
-    this.#context.signal?.removeEventListener('abort', this.#onAbort)
-    this.#closing ??=
-      this.#upstream?.close(() => failure(mayHaveRun), cancelAfterMs) ?? Promise.resolve()
-    return this.#closing
-  }
-
-  #onAbort = (): void => {
-    void this.abort()
-  }
-
-  /** Refuses statements of a request that is over, and of requests that do not own this scope. */
-  #admit(): void {
-    const running = current.get()
-    // A scope may be made inside of another's request, and either may be used there.
-    if (running && !running.#descendsFrom(this) && !this.#descendsFrom(running)) {
-      throw foreignScope()
-    }
-    if (this.#stage === 'lingering' && Date.now() - this.#lastUse > LATE_USE_MS) void this.close()
-    this.#lastUse = Date.now()
-    if (this.#stage === 'over')
-      throw this.#context.signal?.aborted ? aborted(false) : scopeClosed(false)
-  }
-
-  #descendsFrom(scope: RequestScope): boolean {
-    if (this === scope) return true
-    return this.#parent ? this.#parent.#descendsFrom(scope) : false
-  }
-
-  #createClient(): Sql {
-    const upstream = this.#connection()
-    const { host, port, user, database } = this.#planned().target
-    return this.#settings.driver.createClient({
-      host,
-      port,
-      user,
-      database,
-      connect: (listener) => new Front(upstream, listener),
-      notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
-      unsupported: sessionRequired,
-    })
-  }
-
-  #planned(): ConnectionPlan {
-    this.#plan ??= planConnection(this.#settings, this.#context.env, runtime)
-    return this.#plan
-  }
-
-  #connection(): Upstream {
-    if (this.#upstream) return this.#upstream
-    const { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs } = this.#settings
-    const { route, credentials, warnings } = this.#planned()
-    for (const { code, message } of warnings) this.#warn(code, message)
-    const limits = { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs }
-    const upstream = new Upstream(
-      { route, credentials, ...limits, meter: this.#meter },
-      {
-        opening: () => this.#opening(),
-        opened: (durationMs) =>
-          this.#settings.emit({ type: 'connect', ...route.address, durationMs }),
-        background: (work) => this.#waitUntil(work),
-        closed: (error) => this.#disconnected(error),
-        idle: () => this.#settle(),
-        answered: (flight) => this.#answered(flight),
-      },
-    )
-    this.#upstream = upstream
-    if (this.#context.signal?.aborted) void this.abort()
-    else if (this.#stage === 'over') void upstream.close(() => scopeClosed(false))
-    else this.#context.signal?.addEventListener('abort', this.#onAbort)
-    return upstream
-  }
-
-  #openEarly(): void {
-    try {
-      this.#connection().open()
-    } catch {
-      // Whatever is wrong with the connection string is told where it is wanted: by the first query.
-    }
-  }
-
-  #answered({ queries, startedAt, firstRowAt }: Flight): void {
-    const durationMs = Date.now() - startedAt
-    const firstRowMs = (firstRowAt ?? Date.now()) - startedAt
-    this.#meter.queryMs += durationMs
-    this.#meter.firstRowMs ||= firstRowMs
-    this.#settings.emit({ type: 'query', queries, durationMs, firstRowMs })
-  }
-
-  /** From the first byte on the platform has to wait for the goodbye. */
-  #opening(): void {
-    this.#waitUntil(
-      new Promise<void>((resolve) => {
-        this.#closed = resolve
-      }),
-    )
-  }
-
-  #disconnected(error: NullpoolError | undefined): void {
-    this.#closed?.()
-    this.#closed = undefined
-    this.#settings.emit(error ? { type: 'close', error: error.code } : { type: 'close' })
-  }
-
-  /** Closes once nothing of the request uses the connection. */
-  #settle(): void {
-    if (this.#stage === 'draining' && this.#holds === 0) this.#upstream?.hurry()
-    if (!this.#resting()) return
-    // Whoever got the last answer has until the next turn of the event loop to ask again; a response
-    // that has come back once will do so again.
-    const cameBack = this.#stage === 'lingering' && this.#meter.connects > 1
-    setTimeout(
-      () => {
-        if (!this.#resting()) return
-        if (this.#stage === 'draining') void this.close()
-        else void this.#upstream?.release()
-      },
-      cameBack ? LINGER_MS : 0,
-    )
-  }
-
-  #resting(): boolean {
-    if (this.#stage !== 'draining' && this.#stage !== 'lingering') return false
-    // A transaction of a late body may await something else; its own deadline bounds it.
-    if (this.#stage === 'lingering' && this.#upstream?.inTransaction) return false
-    return this.#holds === 0 && !this.#upstream?.busy
-  }
-
-  #waitUntil(promise: Promise<unknown>): void {
-    try {
-      this.#context.waitUntil?.(promise)
-    } catch {
-      // Too late in the life of the request for the platform; the close is bounded all the same.
-    }
-  }
-
-  #warn(code: string, message: string): void {
-    this.#settings.emit({ type: 'warning', code, message })
   }
 }

@@ -1,4 +1,4 @@
-import type { RequestScope } from './request-scope.ts'
+import type { RequestConnection } from './request-connection.ts'
 
 /** How a response came about, where that is known. */
 export type BodyOrigin = 'value' | 'stream' | 'unknown'
@@ -11,22 +11,22 @@ const TYPES_OF_STREAMS =
   /^(text\/event-stream|text\/csv|application\/(octet-stream|(x-)?ndjson|jsonl|json-seq)|multipart\/)/i
 
 /**
- * Ends the scope behind a response: at once where the body is complete, after the body where it is a
+ * Closes the connection behind a response: at once where the body is complete, after the body where it is a
  * stream. A complete body is returned untouched, because wrapping it would lose its Content-Length.
  *
  * @returns the response to send.
  */
 export function finishResponse(
-  scope: RequestScope,
+  connection: RequestConnection,
   response: Response,
   origin: BodyOrigin = 'unknown',
 ): Response {
   const kind = response.body ? classify(response, origin) : 'value'
-  if (kind === 'value') scope.finish()
+  if (kind === 'value') connection.finish()
   // A body that nobody can tell from a complete one: it may still ask, and its end is not seen.
-  if (kind === 'unknown') scope.finish(true)
+  if (kind === 'unknown') connection.finish(true)
   if (kind !== 'stream' || !response.body) return response
-  return new Response(followBody(response.body, scope), response)
+  return new Response(followBody(response.body, connection), response)
 }
 
 function classify(response: Response, origin: BodyOrigin): BodyOrigin {
@@ -37,23 +37,26 @@ function classify(response: Response, origin: BodyOrigin): BodyOrigin {
   return TYPES_OF_VALUES.test(type) ? 'value' : 'unknown'
 }
 
-/** Passes a body on and tells the scope of its end, its failure or its cancellation. */
-function followBody(body: ReadableStream<Uint8Array>, scope: RequestScope): ReadableStream {
+/** Passes a body on and tells the connection of its end, its failure or its cancellation. */
+function followBody(
+  body: ReadableStream<Uint8Array>,
+  connection: RequestConnection,
+): ReadableStream {
   const reader = body.getReader()
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await reader.read()
         if (!done) return controller.enqueue(value)
-        scope.finish()
+        connection.finish()
         controller.close()
       } catch (error) {
-        void scope.close()
+        void connection.close()
         controller.error(error)
       }
     },
     async cancel(reason) {
-      void scope.abort()
+      void connection.abort()
       await reader.cancel(reason)
     },
   })

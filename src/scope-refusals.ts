@@ -52,3 +52,27 @@ export function sessionRequired(feature: string): NullpoolError {
     },
   )
 }
+
+/** For a statement on a transaction's handle that comes after its end. */
+export function transactionOver(): NullpoolError {
+  return new NullpoolError(
+    'ERR_TRANSACTION_OVER',
+    'The transaction that this sql belongs to is over.',
+    {
+      hint: 'Await every statement inside of the function that is given to transaction().',
+    },
+  )
+}
+
+/** For a transaction that was to be committed although a statement in it had failed. */
+export function transactionRolledBack(cause: unknown): NullpoolError {
+  return new NullpoolError(
+    'ERR_TRANSACTION_ROLLED_BACK',
+    'The transaction was rolled back: a statement in it had failed, and the error was not passed on.',
+    {
+      cause,
+      outcome: 'rolled back',
+      hint: 'Await every statement, let its error through, or put what may fail into sql.savepoint().',
+    },
+  )
+}

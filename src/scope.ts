@@ -1,5 +1,6 @@
 import type { Cancellable } from './abortable.ts'
-import type { Sql } from './drivers/driver.ts'
+import type { Sql, TransactionSql } from './drivers/driver.ts'
+import type { TransactionOptions } from './transaction-options.ts'
 
 /** What the platform gives with a request. */
 export interface ScopeContext {
@@ -35,6 +36,30 @@ export interface ScopeMetrics {
 export interface Scope extends AsyncDisposable {
   /** postgres.js, as its README describes it. The first statement connects. */
   readonly sql: Sql
+  /**
+   * Runs `work` in a transaction: it is committed when `work` resolves and rolled back when `work` rejects,
+   * when the client disconnects and when the connection is lost. `BEGIN` travels with the first statement,
+   * so that n statements take n + 1 round trips, and none takes none.
+   *
+   * Inside, use the `sql` that `work` is given: the scope's own waits for the end. A `transaction()` inside
+   * is a savepoint, and so is `sql.savepoint()`. Once `work` has settled, its `sql` throws
+   * `ERR_TRANSACTION_OVER`.
+   *
+   * @throws whatever `work` rejects with, unchanged; the transaction was rolled back then.
+   * @throws {NullpoolError} `ERR_TRANSACTION_ROLLED_BACK` where a statement had failed and `work` resolved
+   *   all the same. Any code of a lost connection, with {@link NullpoolError.outcome outcome}, which tells
+   *   whether the transaction was committed. `ERR_OPTIONS`.
+   *
+   * @example Money that is neither lost nor made
+   * ```ts
+   * await c.var.db.transaction({ isolation: 'serializable', retries: 3 }, async (sql) => {
+   *   await sql`update accounts set balance = balance - ${amount} where id = ${from}`
+   *   await sql`update accounts set balance = balance + ${amount} where id = ${to}`
+   * })
+   * ```
+   */
+  transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T>
+  transaction<T>(options: TransactionOptions, work: (sql: TransactionSql) => Promise<T>): Promise<T>
   /**
    * Keeps the scope open until `promise` settles, for work that goes on behind the response. It also
    * keeps the platform from ending the request, as far as the platform allows (30 s on Workers).

@@ -9,14 +9,13 @@ import {
   copyFailMessage,
   describePortal,
   Frontend,
-  readCString,
   statementMessages,
   syncMessage,
   type TransactionStatus,
 } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
 import { Replies } from './replies.ts'
-import { endOf, mayCopy, type TransactionEnds } from './transaction-control.ts'
+import { endOf, endOfCommit, mayCopy, type TransactionEnds } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
 /** `P` in a Describe. */
@@ -56,6 +55,8 @@ export class Flight {
   alone = false
   /** Whether it commits: the server may answer that it has rolled back. */
   commits = false
+  /** What became of the transaction that it commits. */
+  ended: ReturnType<typeof endOfCommit>
   /** Statements in it. */
   queries = 0
   /** The Parse or Query that came last. */
@@ -281,8 +282,11 @@ export class Flight {
     // What was to follow was meant for a question, or a transaction, that there is not.
     if (message[0] === Backend.errorResponse) this.#outgoing.drop()
     if (!this.replies.passes(message)) return undefined
-    const isEnd = message[0] === Backend.commandComplete
-    return this.commits && isEnd && readCString(message, 5) === 'ROLLBACK' ? rolledBack() : message
+    if (!this.commits) return message
+    this.ended ??= endOfCommit(message)
+    return this.ended === 'rolled back' && message[0] === Backend.commandComplete
+      ? rolledBack()
+      : message
   }
 
   /** Notes whose turn it is after a message of the server. */

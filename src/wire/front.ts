@@ -1,7 +1,12 @@
-import { NullpoolError } from '../errors.ts'
+import type { NullpoolError } from '../errors.ts'
 import { Flight } from './flight.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
-import { emptyQueryResponse, errorResponse, localGreeting, readyForQuery } from './local-answers.ts'
+import {
+  emptyQueryResponse,
+  localGreeting,
+  namedStatementAnswer,
+  readyForQuery,
+} from './local-answers.ts'
 import { MessageReader } from './message-reader.ts'
 import {
   concat,
@@ -13,7 +18,7 @@ import {
   type TransactionStatus,
 } from './messages.ts'
 import { Prologue, type Setting } from './prologue.ts'
-import { Transaction } from './transaction.ts'
+import { type Outcome, Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
 import type { Upstream } from './upstream.ts'
 import type { UpstreamUser } from './upstream-events.ts'
@@ -29,6 +34,19 @@ export interface FrontListener {
 }
 
 const NOTHING: Uint8Array = new Uint8Array()
+
+/** What a front does on its own, beside passing on what its driver says. */
+export interface FrontOptions {
+  /** Made at the beginning of each transaction. */
+  settings?: readonly Setting[]
+  /**
+   * The statement with which a transaction begins that is all that this front is for. It travels with the
+   * first statement; nothing but {@link Front.conclude} lets the driver end it.
+   */
+  begin?: string
+  /** Told when the connection has failed, and how. */
+  failed?: (failure: () => NullpoolError) => void
+}
 
 /**
  * What a driver takes for a server: it trusts it, it is ready at once, and it never goes away. Behind
@@ -51,17 +69,40 @@ export class Front implements FlightReceiver, UpstreamUser {
   #transaction: Transaction
   #prologue: Prologue | undefined
   #failure: (() => NullpoolError) | undefined
+  #failed: FrontOptions['failed']
+  #isTransaction: boolean
+  #retired = false
   /** Errors that are about to be told. */
   #untold = 0
   /** What the driver said last after the failure. */
   #statement: Uint8Array | undefined
 
-  /** Takes the settings of each transaction of this driver, if there are any. */
-  constructor(upstream: Upstream, listener: FrontListener, settings: readonly Setting[] = []) {
+  constructor(upstream: Upstream, listener: FrontListener, options: FrontOptions = {}) {
+    const { settings = [], begin, failed } = options
     this.#upstream = upstream
     this.#listener = listener
+    this.#failed = failed
+    this.#isTransaction = begin !== undefined
     this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
-    this.#transaction = new Transaction(this.#prologue)
+    this.#transaction = new Transaction(this.#prologue, begin)
+  }
+
+  /** What is certain of the transaction that this front is for. */
+  get outcome(): Outcome {
+    return this.#transaction.outcome
+  }
+
+  /** From now on the driver may end the transaction that this front is for. */
+  conclude(): void {
+    this.#transaction.conclude()
+  }
+
+  /** The driver is not to be heard any more: an open transaction is rolled back, whatever comes fails. */
+  retire(failure: () => NullpoolError): void {
+    this.#failed = undefined
+    this.#retired = true
+    this.#upstream.leave(this, false)
+    this.fail(failure)
   }
 
   /** Whether an error is about to be told: what the driver awaits has failed already. */
@@ -115,7 +156,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   }
 
   get deferring(): boolean {
-    return this.#transaction.deferred !== undefined
+    return !this.#isTransaction && this.#transaction.deferred !== undefined
   }
 
   reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
@@ -133,9 +174,11 @@ export class Front implements FlightReceiver, UpstreamUser {
   }
 
   fail(failure: () => NullpoolError): boolean {
-    this.#failure = failure
-    if (this.#flights.length > 0) this.#answerWith(failure)
-    return this.#flights.length === 0 && this.#status !== 'I'
+    this.#failure ??= failure
+    this.#failed?.(this.#failure)
+    if (this.#flights.length > 0) this.#answerWith(this.#failure)
+    const speaks = this.#flights.length === 0 && this.#status !== 'I'
+    return speaks && !this.#isTransaction && !this.#retired
   }
 
   release(): boolean {
@@ -156,7 +199,7 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#startup = NOTHING
     const startup = readStartup(packet)
     if (startup === 'startup') {
-      const processId = this.#upstream.join(this)
+      const processId = this.#retired ? 0 : this.#upstream.join(this)
       this.#later(() => this.#listener.data(localGreeting({ processId, secret: 0 })))
       return packet.subarray(length)
     }
@@ -251,13 +294,4 @@ function asksToDescribe({ requests, localAnswer }: Flight): boolean {
 
 function isCopy(type: number): boolean {
   return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
-}
-
-function namedStatementAnswer(): Uint8Array {
-  const error = new NullpoolError(
-    'ERR_PREPARED_STATEMENT',
-    'A named prepared statement was refused: behind a transaction-mode pooler it belongs to whoever gets that connection next.',
-    { hint: 'Leave the name out (prepare: false), or use a direct connection.' },
-  )
-  return errorResponse(error.code, error.message)
 }

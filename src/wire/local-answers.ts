@@ -1,3 +1,4 @@
+import { NullpoolError } from '../errors.ts'
 import {
   Backend,
   type BackendKey,
@@ -66,4 +67,14 @@ export function rolledBack(): Uint8Array {
     '40000',
     'COMMIT was answered by ROLLBACK: a statement before it had failed.',
   )
+}
+
+/** Behind a transaction-mode pooler nothing may have a name. */
+export function namedStatementAnswer(): Uint8Array {
+  const error = new NullpoolError(
+    'ERR_PREPARED_STATEMENT',
+    'A named prepared statement was refused: behind a transaction-mode pooler it belongs to whoever gets that connection next.',
+    { hint: 'Leave the name out (prepare: false), or use a direct connection.' },
+  )
+  return errorResponse(error.code, error.message)
 }

@@ -1,4 +1,4 @@
-import { statementText } from './messages.ts'
+import { Backend, readCString, statementText } from './messages.ts'
 
 /** Statements that begin or end a transaction, by themselves and nothing else. */
 
@@ -62,4 +62,11 @@ export function endOf(
 ): Uint8Array | undefined {
   if (status === IN_TRANSACTION) return commit
   return status === IN_FAILED_TRANSACTION ? rollback : undefined
+}
+
+/** What a reply to COMMIT says of its transaction. */
+export function endOfCommit(reply: Uint8Array): 'committed' | 'rolled back' | undefined {
+  if (reply[0] === Backend.errorResponse) return 'rolled back'
+  if (reply[0] !== Backend.commandComplete) return undefined
+  return readCString(reply, 5) === 'ROLLBACK' ? 'rolled back' : 'committed'
 }

@@ -10,12 +10,18 @@ import {
 } from './messages.ts'
 import type { Prologue } from './prologue.ts'
 import { statementHeads } from './statement-heads.ts'
-import { beginTag, commits, endTag } from './transaction-control.ts'
+import { beginTag, commits, endTag, leavesTransaction } from './transaction-control.ts'
 
 /** Longer ones than these are neither `BEGIN` nor `COMMIT`. */
 const HEAD = 200
 
 const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.commandComplete]
+
+/** What is known of a transaction that is over, or would be if its connection ended now. */
+export type Outcome = 'committed' | 'rolled back' | 'unknown'
+
+/** The same, where a function or a procedure cannot. */
+const ENDS = /^(begin|start|commit|end|rollback|abort|prepare)$/
 
 /** Words with which a statement begins or ends a transaction. */
 const CONTROL = /^(begin|start|commit|end|rollback|abort|prepare|call|do)$/
@@ -29,10 +35,28 @@ export class Transaction {
   /** The statement that begins it, as long as no server has heard of it. */
   deferred: string | undefined
   #prologue: Prologue | undefined
+  /** Whether the driver may begin and end transactions. */
+  #free: boolean
+  /** What commits it, or has. */
+  #commit: Flight | undefined
 
-  /** Takes what begins every transaction of this driver. */
-  constructor(prologue?: Prologue) {
+  /** Takes what begins every transaction of this driver, and the statement that begins its only one. */
+  constructor(prologue?: Prologue, begin?: string) {
     this.#prologue = prologue
+    this.deferred = begin
+    this.#free = begin === undefined
+  }
+
+  /** From now on the driver may end its only transaction. */
+  conclude(): void {
+    this.#free = true
+  }
+
+  get outcome(): Outcome {
+    const { ended, sent, localAnswer } = this.#commit ?? {}
+    if (ended) return ended
+    if (localAnswer) return 'committed'
+    return sent ? 'unknown' : 'rolled back'
   }
 
   /**
@@ -43,6 +67,8 @@ export class Transaction {
   reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
     const text = flight.statement ? statementText(flight.statement, HEAD) : ''
     flight.commits = commits(text)
+    if (flight.commits) this.#commit = flight
+    if (!this.#free && !flight.localAnswer && controls(flight)) flight.localAnswer = concluding()
     if (flight.complete && !flight.localAnswer && settled) this.#control(flight, status, text)
     if (this.#prologue && !flight.localAnswer && escapes(flight)) flight.localAnswer = escaping()
     if (flight.localAnswer && this.deferred !== undefined) flight.localStatus ??= 'T'
@@ -117,6 +143,23 @@ function extend(flight: Flight): boolean {
   if (!heads || heads.length > 1 || heads[0] === 'copy') return false
   flight.becomeExtended(text)
   return true
+}
+
+/** Whether a flight begins or ends a transaction, or may. Savepoints are neither. */
+function controls({ statement }: Flight): boolean {
+  const text = statement ? statementText(statement) : ''
+  if (!/\b(begin|start|commit|end|rollback|abort|prepare)\b/i.test(text)) return false
+  const heads = statementHeads(text)
+  const [head] = heads ?? []
+  if (heads?.length === 1 && head === 'rollback') return leavesTransaction(text)
+  return !heads || heads.some((each) => ENDS.test(each))
+}
+
+function concluding(): Uint8Array {
+  return errorResponse(
+    '2D000',
+    'This transaction begins and ends by itself: return from the function to commit it, throw to roll it back.',
+  )
 }
 
 /** Whether a part of a simple query could run in another transaction than its beginning. */

@@ -8,11 +8,12 @@ export class UpstreamUsers {
   #processIds = new Map<FlightReceiver, number>()
   #users = new Set<UpstreamUser>()
   #joined = 0
+  #counted = 0
   #release = new Deadline()
 
-  /** Whether somebody was here and everybody has left. */
+  /** Whether somebody was here, of those who count, and everybody has left. */
   get deserted(): boolean {
-    return this.#joined > 0 && this.#users.size === 0
+    return this.#counted > 0 && this.#users.size === 0
   }
 
   /** Whether somebody is in a transaction of which no server has heard. */
@@ -23,13 +24,15 @@ export class UpstreamUsers {
   /** Adds a user; returns its process number. */
   add(user: UpstreamUser): number {
     this.#joined += 1
+    this.#counted += 1
     this.#users.add(user)
     this.#processIds.set(user, this.#joined)
     return this.#joined
   }
 
-  remove(user: UpstreamUser): void {
-    this.#users.delete(user)
+  /** @param counts - Whether it may have been the last one, after whom nobody comes. */
+  remove(user: UpstreamUser, counts: boolean): void {
+    if (this.#users.delete(user) && !counts) this.#counted -= 1
     this.#processIds.delete(user)
   }
 

@@ -76,10 +76,10 @@ export class Upstream {
 
   /**
    * Leaves: what it has under way is brought to its end, its transaction is rolled back, and the last
-   * one to leave closes the connection.
+   * one to leave closes the connection, unless its leaving does not count.
    */
-  leave(user: UpstreamUser): void {
-    this.#users.remove(user)
+  leave(user: UpstreamUser, counts = true): void {
+    this.#users.remove(user, counts)
     this.#queue.forget(user)
     const { first } = this.#queue
     if (!first) return this.#proceedOrRest()

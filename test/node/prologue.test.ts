@@ -61,7 +61,8 @@ describe.each([
       )
       const sql = postgresDriver().createClient({
         ...{ host: 'x', port: 1, user: 'x', database: bed.name },
-        connect: (listener) => new Front(upstream, listener, [['request.claim', claim]]),
+        connect: (listener) =>
+          new Front(upstream, listener, { settings: [['request.claim', claim]] }),
         notice: () => undefined,
         unsupported: (feature) => new NullpoolError('ERR_SESSION_STATE', feature),
       })

@@ -28,7 +28,7 @@ export class MemoryDriver implements FrontListener {
   #wake: (() => void) | undefined
 
   constructor(upstream: Upstream, settings: readonly Setting[] = []) {
-    this.front = new Front(upstream, this, settings)
+    this.front = new Front(upstream, this, { settings })
   }
 
   /** Logs in, which happens without the server. */

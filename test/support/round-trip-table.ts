@@ -98,7 +98,7 @@ function ours(profile: Profile): Column['connect'] {
       close.push(() => upstream.close(() => new NullpoolError('ERR_SCOPE_CLOSED', 'over')))
       return postgresDriver().createClient({
         ...at,
-        connect: (listener) => new Front(upstream, listener, settings),
+        connect: (listener) => new Front(upstream, listener, { settings }),
         notice: () => undefined,
         unsupported: (feature) => new NullpoolError('ERR_SESSION_STATE', feature),
       }) as unknown as Sql

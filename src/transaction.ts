@@ -1,0 +1,94 @@
+import { runtime } from '#runtime'
+import type { TransactionSql } from './drivers/driver.ts'
+import { NullpoolError } from './errors.ts'
+import { OpenTransaction } from './open-transaction.ts'
+import type { RequestConnection } from './request-connection.ts'
+import {
+  type Beginning,
+  readTransactionOptions,
+  type TransactionOptions,
+} from './transaction-options.ts'
+
+export type { TransactionOptions } from './transaction-options.ts'
+
+type Work<T> = (sql: TransactionSql) => Promise<T>
+
+/** The transaction that the code at hand runs in. */
+const current = runtime.createContext<OpenTransaction>()
+
+const FIRST_PAUSE_MS = 10
+const LONGEST_PAUSE_MS = 1_000
+
+/** See `Scope.transaction`. */
+export async function runTransaction<T>(
+  connection: RequestConnection,
+  options: TransactionOptions,
+  work: Work<T> | undefined,
+): Promise<T> {
+  if (typeof work !== 'function') {
+    throw new NullpoolError('ERR_OPTIONS', 'transaction() takes a function, after its options.')
+  }
+  connection.admit()
+  const beginning = readTransactionOptions(options)
+  const enclosing = current.get()
+  if (enclosing?.isOpenOn(connection)) return runNested(enclosing, options, work)
+  for (let attempt = 0; ; attempt += 1) {
+    const open = new OpenTransaction(connection, beginning)
+    try {
+      return await runOnce(open, beginning, work)
+    } catch (error) {
+      if (attempt >= beginning.retries || open.lost || !isConflict(error)) throw error
+      await pause(attempt)
+      connection.admit()
+    }
+  }
+}
+
+async function runOnce<T>(open: OpenTransaction, beginning: Beginning, work: Work<T>): Promise<T> {
+  let result: T
+  try {
+    const working = current.run(open, async () => settled(await work(open.sql)))
+    result = await Promise.race([working, open.failed])
+  } catch (error) {
+    open.rollBack()
+    throw open.explain(error)
+  }
+  const committed = open.commit()
+  if (!beginning.endsSafely) await committed
+  return result
+}
+
+/** What postgres.js takes from `begin` too: statements that nobody has awaited yet. */
+async function settled<T>(result: T): Promise<T> {
+  return Array.isArray(result) ? ((await Promise.all(result)) as T) : result
+}
+
+function runNested<T>(
+  enclosing: OpenTransaction,
+  options: TransactionOptions,
+  work: Work<T>,
+): Promise<T> {
+  if (Object.values(options).some((value) => value !== undefined)) {
+    throw new NullpoolError(
+      'ERR_OPTIONS',
+      'A transaction inside of a transaction is a savepoint, which takes no options.',
+      { hint: 'Give the options to the outer transaction.' },
+    )
+  }
+  return enclosing.sql.savepoint((sql) => work(sql)) as Promise<T>
+}
+
+/** A serialization failure or a deadlock, also where an ORM has put its own error around it. */
+function isConflict(error: unknown): boolean {
+  let at: unknown = error
+  for (let depth = 0; depth < 5 && at instanceof Error; depth += 1) {
+    if ('code' in at && (at.code === '40001' || at.code === '40P01')) return true
+    at = at.cause
+  }
+  return false
+}
+
+function pause(attempt: number): Promise<void> {
+  const longest = Math.min(FIRST_PAUSE_MS * 2 ** attempt, LONGEST_PAUSE_MS)
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * longest))
+}
