@@ -35,11 +35,11 @@ async function storedSecret(): Promise<string> {
   const { host, port } = server
   const client = new pg.Client({ host, port, user, password, database: 'postgres' })
   await client.connect()
-  const { rows } = await client.query<{ rolpassword: string }>(
+  const { rows } = await client.query(
     'select rolpassword from pg_authid where rolname = current_user',
   )
   await client.end()
-  const [row] = rows
+  const [row] = rows as { rolpassword: string }[]
   if (!row) throw new Error('The user of the server has no password.')
   return row.rolpassword
 }

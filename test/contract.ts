@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Database, Scope } from 'nullpool'
+import { aborting } from './contract-aborting.ts'
+import { transactionCalls } from './contract-transactions.ts'
 
 /** Runs one case under whatever test runner the runtime has. */
 export type Test = (name: string, run: () => Promise<void>) => void
@@ -21,7 +23,8 @@ export function databaseContract(test: Test, host: ContractHost): void {
   lifecycle(test, host)
 }
 
-type Run = <T>(work: (scope: Scope) => Promise<T>) => Promise<T>
+/** Runs work in a scope of its own. */
+export type Run = <T>(work: (scope: Scope) => Promise<T>) => Promise<T>
 
 function values(test: Test, run: Run): void {
   test('sql returns the types that postgres.js documents', () =>
@@ -220,171 +223,6 @@ function copies(test: Test, run: Run): void {
         }
         assert.equal(text.split('\n').length, 1001)
       })
-    }))
-}
-
-function aborting(test: Test, run: Run): void {
-  const cancelled = { code: 'ERR_ABORTED', message: /took no effect/ }
-
-  test('abortable() is the query where its signal does not abort', () =>
-    run(async (scope) => {
-      const { signal } = new AbortController()
-      const [row] = await scope.abortable(scope.sql`select ${1}::int as one`, signal)
-      assert.equal(row?.one, 1)
-      await assert.rejects(scope.abortable(scope.sql`select 1 / 0`, signal), { code: '22012' })
-    }))
-
-  test('abortable() sends nothing for a signal that has aborted', () =>
-    run(async (scope) => {
-      const query = scope.sql`select 1`
-      await assert.rejects(scope.abortable(query, AbortSignal.abort()), cancelled)
-      assert.equal(scope.metrics.connects, 0)
-    }))
-
-  test('abortable() stops that query at the server, and no other', () =>
-    run(async (scope) => {
-      const { sql } = scope
-      const startedAt = Date.now()
-      const slow = sql`select pg_sleep(${20})`
-      const results = await Promise.allSettled([
-        sql`select 1 as n`,
-        scope.abortable(slow, AbortSignal.timeout(300)),
-        sql`select ${2}::int as n`,
-      ])
-      assert.ok(Date.now() - startedAt < 10_000)
-      const [one, stopped, two] = results
-      assert.ok(one?.status === 'fulfilled' && two?.status === 'fulfilled')
-      assert.equal(two.value[0]?.n, 2)
-      assert.ok(stopped?.status === 'rejected')
-      assert.equal(stopped.reason.code, 'ERR_ABORTED')
-      assert.match(stopped.reason.message, /took no effect/)
-      assert.equal((await sql`select 3 as n`)[0]?.n, 3)
-    }))
-
-  test('abortable() in a transaction fails the transaction', () =>
-    run(async (scope) => {
-      const working = scope.sql.begin(async (tx) => {
-        await tx`select 1`
-        await scope.abortable(tx`select pg_sleep(20)`, AbortSignal.timeout(300))
-      })
-      await assert.rejects(working, cancelled)
-      assert.equal((await scope.sql`select 1 as n`)[0]?.n, 1)
-    }))
-}
-
-function transactionCalls(test: Test, run: Run): void {
-  test('transaction() commits when its work resolves, and gives its result', () =>
-    run(async (scope) => {
-      await scope.sql`drop table if exists contract_money`
-      await scope.sql`create table contract_money (n int)`
-      const result = await scope.transaction(async (sql) => {
-        await sql`insert into contract_money values (${1})`
-        return 'done'
-      })
-      assert.equal(result, 'done')
-      await assert.rejects(
-        scope.transaction(async (sql) => {
-          await sql`insert into contract_money values (${2})`
-          throw new RangeError('no')
-        }),
-        RangeError,
-      )
-      assert.deepEqual([...(await scope.sql`select n from contract_money`)], [{ n: 1 }])
-      await scope.sql`drop table contract_money`
-    }))
-
-  test('transaction() in a transaction is a savepoint', () =>
-    run(async (scope) => {
-      const seen = await scope.transaction(async (sql) => {
-        await sql`create temporary table contract_points (n int) on commit drop`
-        await sql`insert into contract_points values (1)`
-        const failing = scope.transaction(async (inner) => {
-          await inner`insert into contract_points values (2)`
-          await inner`select 1 / 0`
-        })
-        await assert.rejects(failing, { code: '22012' })
-        await scope.transaction((inner) => inner`insert into contract_points values (3)`)
-        return sql`select array_agg(n order by n) as all from contract_points`
-      })
-      assert.deepEqual(seen[0]?.all, [1, 3])
-    }))
-
-  test('transaction() takes back its handle, and keeps it for itself', () =>
-    run(async (scope) => {
-      const { sql, dangling } = await scope.transaction(async (sql) => ({
-        sql,
-        dangling: [sql`select 1`, 0] as const,
-      }))
-      const over = { code: 'ERR_TRANSACTION_OVER' }
-      await assert.rejects(async () => sql`select 1`, over)
-      await assert.rejects(async () => sql.unsafe('select 1'), over)
-      await assert.rejects(async () => sql.savepoint(async () => 1), over)
-      await assert.rejects(async () => dangling[0], over)
-      await assert.rejects(
-        scope.transaction((inner) => inner`commit`),
-        { code: '2D000' },
-      )
-    }))
-
-  test('transaction() that uses nothing opens nothing', () =>
-    run(async (scope) => {
-      assert.equal(await scope.transaction(async () => 1), 1)
-      assert.equal(scope.metrics.connects, 0)
-    }))
-
-  test('transaction() takes isolation, modes and settings', () =>
-    run(async (scope) => {
-      const options = {
-        isolation: 'serializable',
-        readOnly: true,
-        deferrable: true,
-        settings: { statement_timeout: '1234ms', 'my.name': `it's "me"; \\` },
-      } as const
-      const [row] = await scope.transaction(
-        options,
-        (sql) => sql`
-          select current_setting('transaction_isolation') as isolation,
-            current_setting('transaction_read_only') as "readOnly",
-            current_setting('transaction_deferrable') as deferrable,
-            current_setting('statement_timeout') as timeout, current_setting('my.name') as name`,
-      )
-      assert.deepEqual(
-        { ...row },
-        {
-          isolation: 'serializable',
-          readOnly: 'on',
-          deferrable: 'on',
-          timeout: '1234ms',
-          name: `it's "me"; \\`,
-        },
-      )
-      const [after] = await scope.sql`select current_setting('my.name', true) as name`
-      assert.ok(!after?.name)
-    }))
-
-  test('transaction() whose error was swallowed is not committed, and says so', () =>
-    run(async (scope) => {
-      const working = scope.transaction(async (sql) => {
-        await sql`select 1 / 0`.catch(() => undefined)
-      })
-      await assert.rejects(working, { code: 'ERR_TRANSACTION_ROLLED_BACK', outcome: 'rolled back' })
-    }))
-
-  test('transaction() runs its work again after a conflict, as often as it is told', () =>
-    run(async (scope) => {
-      let runs = 0
-      const raise = scope.transaction({ retries: 2 }, async (sql) => {
-        runs += 1
-        await sql.unsafe("do $$ begin raise sqlstate '40001'; end $$")
-      })
-      await assert.rejects(raise, { code: '40001' })
-      assert.equal(runs, 3)
-      const result = await scope.transaction({ retries: 1 }, async (sql) => {
-        runs += 1
-        if (runs === 4) await sql.unsafe("do $$ begin raise sqlstate '40P01'; end $$")
-        return (await sql`select ${runs}::int as runs`)[0]?.runs
-      })
-      assert.equal(result, 5)
     }))
 }
 
