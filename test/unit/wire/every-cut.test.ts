@@ -1,14 +1,15 @@
 import { describe, expect, it, vi } from 'vitest'
 import { NullpoolError } from '../../../src/errors.ts'
+import { afterBytes, atWrite, type Cut, closeAt } from '../../support/cuts.ts'
 import { MemoryBackend } from '../../support/memory-backend.ts'
-import { type MemoryWire, memoryWire } from '../../support/memory-driver.ts'
+import { memoryWire } from '../../support/memory-driver.ts'
 import { rest } from '../../support/memory-server.ts'
 import { clientOf, SCENARIOS, type Task } from '../../support/wire-tasks.ts'
 
 type Outcome = 'pending' | 'fulfilled' | { error: unknown }
 
 /** Runs tasks against a server that is cut off; `serve` says where. */
-async function run(tasks: readonly Task[], cut: (peer: Cuttable) => void) {
+async function run(tasks: readonly Task[], cut: Cut) {
   const wire = memoryWire({ queryTimeoutMs: 60_000, closeTimeoutMs: 10 })
   const sql = clientOf(wire)
   const outcomes: Outcome[] = tasks.map(() => 'pending')
@@ -25,7 +26,7 @@ async function run(tasks: readonly Task[], cut: (peer: Cuttable) => void) {
   const peer = await wire.server.accept()
   const backend = new MemoryBackend(peer)
   const said = { bytes: 0, writes: 0 }
-  cut({ wire, peer, said })
+  cut({ peer, said, close: () => void wire.upstream.close(over) })
   void backend.serve()
   // Far less than any deadline of the wire, far more than all of it takes.
   const givenUpAt = Date.now() + 5_000
@@ -33,49 +34,6 @@ async function run(tasks: readonly Task[], cut: (peer: Cuttable) => void) {
   await wire.upstream.close(over)
   return { outcomes, backend, said }
 }
-
-interface Cuttable {
-  wire: MemoryWire
-  peer: Awaited<ReturnType<MemoryWire['server']['accept']>>
-  said: { bytes: number; writes: number }
-}
-
-/** Lets so many bytes of the server through, then closes. */
-const afterBytes =
-  (limit: number) =>
-  ({ peer, said }: Cuttable): void => {
-    const send = peer.send.bind(peer)
-    peer.send = (...messages) => {
-      const bytes = Buffer.concat(messages)
-      send(bytes.subarray(0, Math.max(0, limit - said.bytes)))
-      said.bytes += bytes.length
-      if (said.bytes >= limit) peer.finish()
-    }
-  }
-
-/** Breaks the client's n-th write: the server never sees it. */
-const atWrite =
-  (limit: number) =>
-  ({ peer, said }: Cuttable): void => {
-    peer.onWrite = async () => {
-      said.writes += 1
-      if (said.writes < limit) return
-      peer.finish(new Error('ECONNRESET'))
-      throw new Error('EPIPE')
-    }
-  }
-
-/** Closes the wire at the server's n-th answer. */
-const closeAt =
-  (limit: number) =>
-  ({ wire, peer, said }: Cuttable): void => {
-    const send = peer.send.bind(peer)
-    peer.send = (...messages) => {
-      send(...messages)
-      said.writes += 1
-      if (said.writes === limit) void wire.upstream.close(over)
-    }
-  }
 
 function over(): NullpoolError {
   return new NullpoolError('ERR_SCOPE_CLOSED', 'The request is over.', { retryable: true })
