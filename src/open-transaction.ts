@@ -1,3 +1,4 @@
+import type { Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
@@ -16,6 +17,7 @@ export class OpenTransaction {
   /** Rejects when the connection is lost while nothing of the transaction waits for it. */
   readonly failed: Promise<never>
   #connection: RequestConnection
+  #identity: Identity | undefined
   #client: Sql
   #handle: Handle
   #front: Front | undefined
@@ -24,8 +26,13 @@ export class OpenTransaction {
   #fail: (error: unknown) => void = () => undefined
   #lost = false
 
-  constructor(connection: RequestConnection, { begin, settings }: Beginning) {
+  constructor(
+    connection: RequestConnection,
+    identity: Identity | undefined,
+    { begin, settings }: Beginning,
+  ) {
     this.#connection = connection
+    this.#identity = identity
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -37,7 +44,7 @@ export class OpenTransaction {
     }
     const create = (): Sql => {
       this.#used = true
-      return connection.createClient(options, (front) => {
+      return connection.createClient(identity, options, (front) => {
         this.#front = front
       })
     }
@@ -51,9 +58,10 @@ export class OpenTransaction {
     return this.#lost
   }
 
-  /** Whether statements of this connection belong into it. */
-  isOpenOn(connection: RequestConnection): boolean {
-    return this.#open && this.#connection === connection
+  /** Whether it is open, on this connection and for the same somebody. */
+  isOpenFor(connection: RequestConnection, identity: Identity | undefined): boolean {
+    const same = this.#connection === connection && this.#identity?.key === identity?.key
+    return this.#open && same
   }
 
   /** Resolves once it is committed; the connection stays until then. */

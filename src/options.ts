@@ -1,5 +1,6 @@
 import { postgresDriver } from '#driver'
 import { runtime } from '#runtime'
+import { DEFAULT_ROLES } from './claims.ts'
 import type { Driver } from './drivers/driver.ts'
 import { NullpoolError, type NullpoolErrorCode } from './errors.ts'
 import type { Transport } from './wire/transport.ts'
@@ -46,6 +47,16 @@ export interface DatabaseOptions {
   queryTimeoutMs?: number
   /** How long closing may take before the socket is dropped, in milliseconds. @default 1000 */
   closeTimeoutMs?: number
+  /**
+   * Roles that claims may name, in `as(claims)`; the first one is for requests without claims.
+   * @default ['anon', 'authenticated']
+   */
+  roles?: readonly string[]
+  /**
+   * Hyperdrive keeps the rows of a query for everybody who sends the same text. `false` says that this is
+   * turned off for the binding at hand; without it, `as(claims)` refuses the binding.
+   */
+  hyperdriveCaching?: false
   /** Bytes to the server. @default the runtime's own TCP and TLS */
   transport?: Transport
   /** The client behind `sql`. @default postgresDriver() */
@@ -64,6 +75,8 @@ export interface Settings {
   connectRetries: number
   queryTimeoutMs: number
   closeTimeoutMs: number
+  roles: readonly string[]
+  hyperdriveCaching: boolean
   transport: Transport
   driver: Driver
   emit: (event: NullpoolEvent) => void
@@ -82,6 +95,8 @@ const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean
     connectRetries: { fits: isRetries, takes: 'a whole number from 0 to 10' },
     queryTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
     closeTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
+    roles: { fits: areRoles, takes: 'a list of names of roles' },
+    hyperdriveCaching: { fits: (value) => value === false, takes: 'false' },
     transport: { fits: hasMethod('connect'), takes: 'an object with connect()' },
     driver: { fits: hasMethod('createClient'), takes: 'an object with createClient()' },
     onEvent: { fits: isFunction, takes: 'a function' },
@@ -105,6 +120,8 @@ export function resolveOptions(options: DatabaseOptions): Settings {
     connectRetries: options.connectRetries ?? 1,
     queryTimeoutMs: options.queryTimeoutMs ?? 30_000,
     closeTimeoutMs: options.closeTimeoutMs ?? 1_000,
+    roles: [...(options.roles ?? DEFAULT_ROLES)],
+    hyperdriveCaching: options.hyperdriveCaching ?? true,
     transport: options.transport ?? runtime.transport,
     driver: options.driver ?? postgresDriver(),
     emit: onEvent ? (event) => emitQuietly(onEvent, event) : () => undefined,
@@ -143,6 +160,13 @@ function isDuration(value: unknown): boolean {
 
 function isRetries(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10
+}
+
+/** Postgres keeps 63 bytes of a name. */
+function areRoles(value: unknown): boolean {
+  const isRole = (role: unknown): boolean =>
+    typeof role === 'string' && role !== '' && role !== 'none' && role.length <= 63
+  return Array.isArray(value) && value.length > 0 && value.every(isRole)
 }
 
 function oneOf(values: readonly string[]): (value: unknown) => boolean {

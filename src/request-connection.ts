@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { type Claims, claimSettings, type Identity, refuseIdentity } from './claims.ts'
 import { type ConnectionPlan, planConnection } from './connection-plan.ts'
 import type { Sql } from './drivers/driver.ts'
 import type { NullpoolError } from './errors.ts'
@@ -6,11 +7,13 @@ import type { Settings } from './options.ts'
 import type { ScopeContext, ScopeMetrics } from './scope.ts'
 import {
   aborted,
+  cachedForOthers,
   cancelledInVain,
   foreignScope,
   scopeClosed,
   sessionRequired,
 } from './scope-refusals.ts'
+import { readSettings } from './transaction-options.ts'
 import type { Flight } from './wire/flight.ts'
 import { Front, type FrontOptions } from './wire/front.ts'
 import { Meter } from './wire/meter.ts'
@@ -140,22 +143,40 @@ export class RequestConnection {
     return this.#parent ? this.#parent.#descendsFrom(scope) : false
   }
 
+  /** For whom statements run, with the settings that somebody wants beside. */
+  identify(claims: Claims | null | undefined, settings: Record<string, string>): Identity {
+    const more = readSettings(settings)
+    refuseIdentity(more)
+    const all = [...claimSettings(claims, this.#settings.roles), ...more]
+    return { settings: all, key: JSON.stringify(all) }
+  }
+
   /**
    * A client of the driver on this connection.
    *
+   * @param identity - For whom its statements run; the connection's own role, if nobody.
    * @param options - What its front does on its own.
    * @param opened - Given each front that the client opens; one, unless it reserves.
    */
-  createClient(options: FrontOptions = {}, opened?: (front: Front) => void): Sql {
+  createClient(
+    identity?: Identity,
+    options: FrontOptions = {},
+    opened?: (front: Front) => void,
+  ): Sql {
+    const { target } = this.#planned()
+    if (identity && target.provider === 'hyperdrive' && this.#settings.hyperdriveCaching) {
+      throw cachedForOthers()
+    }
     const upstream = this.#connection()
-    const { host, port, user, database } = this.#planned().target
+    const { host, port, user, database } = target
+    const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
     return this.#settings.driver.createClient({
       host,
       port,
       user,
       database,
       connect: (listener) => {
-        const front = new Front(upstream, listener, options)
+        const front = new Front(upstream, listener, { ...options, settings })
         opened?.(front)
         return front
       },

@@ -1,4 +1,5 @@
 import { abortable, type Cancellable } from './abortable.ts'
+import type { Claims, Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { lazySql } from './lazy-sql.ts'
 import type { RequestConnection } from './request-connection.ts'
@@ -9,11 +10,14 @@ import { runTransaction, type TransactionOptions } from './transaction.ts'
 export class RequestScope implements Scope {
   readonly sql: Sql
   readonly #connection: RequestConnection
+  readonly #identity: Identity | undefined
 
-  constructor(connection: RequestConnection) {
+  /** Takes for whom its statements run; without it, they run as the connection's own role. */
+  constructor(connection: RequestConnection, identity?: Identity) {
     this.#connection = connection
+    this.#identity = identity
     this.sql = lazySql(
-      () => connection.createClient(),
+      () => connection.createClient(identity),
       () => connection.admit(),
     )
   }
@@ -29,7 +33,11 @@ export class RequestScope implements Scope {
     second?: (sql: TransactionSql) => Promise<T>,
   ): Promise<T> {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
-    return runTransaction(this.#connection, options, work)
+    return runTransaction(this.#connection, this.#identity, options, work)
+  }
+
+  as(claims: Claims | null | undefined, settings: Record<string, string> = {}): Scope {
+    return new RequestScope(this.#connection, this.#connection.identify(claims, settings))
   }
 
   abortable<T>(query: Cancellable<T>, signal: AbortSignal): Promise<T> {

@@ -76,3 +76,14 @@ export function transactionRolledBack(cause: unknown): NullpoolError {
     },
   )
 }
+
+/** For claims on a connection that answers from what others have asked. */
+export function cachedForOthers(): NullpoolError {
+  return new NullpoolError(
+    'ERR_CLAIMS',
+    'Statements for somebody were refused behind Hyperdrive, which may answer them with rows of somebody else from its cache.',
+    {
+      hint: 'Turn caching off for this binding (wrangler hyperdrive update … --caching-disabled) and set hyperdriveCaching: false, or use the pooler without Hyperdrive.',
+    },
+  )
+}

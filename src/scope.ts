@@ -1,4 +1,5 @@
 import type { Cancellable } from './abortable.ts'
+import type { Claims } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import type { TransactionOptions } from './transaction-options.ts'
 
@@ -65,6 +66,28 @@ export interface Scope extends AsyncDisposable {
    * keeps the platform from ending the request, as far as the platform allows (30 s on Workers).
    */
   hold(promise: Promise<unknown>): void
+  /**
+   * The same request and connection, for somebody: every statement of the scope that is returned runs as
+   * the role and with the claims of a token, in the same round trips. For row-level security:
+   * `request.jwt.claims` holds the claims as JSON, `role` one of the option `roles`. Without claims it is
+   * the first of these (`anon`), never the connection's own role.
+   *
+   * **The token must have been verified**: this package does not look at signatures. Statements of `sql`
+   * here, of the connection's own role, and statements there may be under way side by side; neither sees
+   * the other's settings.
+   *
+   * @param claims - The verified payload of a token, such as `c.get('jwtPayload')`; nothing for a request
+   *   without one.
+   * @param settings - More settings of the server that each transaction is to have, such as
+   *   `{ 'app.tenant': '42' }`.
+   *
+   * @throws {NullpoolError} `ERR_CLAIMS`, before anything is sent: a role that is not in the list, claims
+   *   that are no JSON object or longer than 65,536 characters. From the first statement: a Hyperdrive
+   *   binding that may cache.
+   *
+   * @see https://supabase.com/docs/guides/database/postgres/row-level-security
+   */
+  as(claims: Claims | null | undefined, settings?: Readonly<Record<string, string>>): Scope
   /**
    * Runs one query that can be stopped: `await db.abortable(sql`select …`, AbortSignal.timeout(500))`.
    * When the signal aborts, the server is asked to cancel the query, over a connection of its own; the

@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { type Identity, refuseIdentity } from './claims.ts'
 import type { TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { OpenTransaction } from './open-transaction.ts'
@@ -22,6 +23,7 @@ const LONGEST_PAUSE_MS = 1_000
 /** See `Scope.transaction`. */
 export async function runTransaction<T>(
   connection: RequestConnection,
+  identity: Identity | undefined,
   options: TransactionOptions,
   work: Work<T> | undefined,
 ): Promise<T> {
@@ -30,10 +32,11 @@ export async function runTransaction<T>(
   }
   connection.admit()
   const beginning = readTransactionOptions(options)
+  if (identity) refuseIdentity(beginning.settings)
   const enclosing = current.get()
-  if (enclosing?.isOpenOn(connection)) return runNested(enclosing, options, work)
+  if (enclosing?.isOpenFor(connection, identity)) return runNested(enclosing, options, work)
   for (let attempt = 0; ; attempt += 1) {
-    const open = new OpenTransaction(connection, beginning)
+    const open = new OpenTransaction(connection, identity, beginning)
     try {
       return await runOnce(open, beginning, work)
     } catch (error) {

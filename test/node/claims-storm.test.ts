@@ -1,0 +1,121 @@
+import { createDatabase, NullpoolError, type Scope } from 'nullpool'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { startPgBouncer } from '../../src/cli/pgbouncer-server.ts'
+import { claimsOf, makeSupabaseSchema, userId } from '../support/supabase-schema.ts'
+import { createTestDatabase } from '../support/test-database.ts'
+
+const { pgbouncer, postgres } = inject('servers')
+
+const REQUESTS = 200
+const USERS = 20
+const AT_ONCE = 12
+
+function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** What somebody may see: what is public, and what is theirs. */
+function expectOwn(rows: Iterable<object>, user: number): void {
+  for (const row of rows) {
+    const { owner, secret, uid, role } = row as Record<string, unknown>
+    expect(uid).toBe(userId(user))
+    expect(role).toBe('authenticated')
+    if (secret) expect(owner).toBe(userId(user))
+  }
+}
+
+const select = 'select owner, secret, auth.uid() as uid, current_user as role from notes'
+
+/** One request, of which anything may go wrong; whatever it sees must be its user's. */
+async function request(scope: Scope, user: number, kind: number): Promise<void> {
+  const someone = scope.as(claimsOf(user))
+  const { sql } = someone
+  const read = async (): Promise<void> => expectOwn(await sql.unsafe(select), user)
+  if (kind === 0) return read()
+  if (kind === 1) {
+    return someone.transaction(async (tx) => {
+      await tx`insert into notes (body) values (${`of ${user}`})`
+      expectOwn(await tx.unsafe(select), user)
+    })
+  }
+  if (kind === 2) {
+    return someone.transaction(async (tx) => {
+      await tx`insert into notes (body) values ('never')`
+      throw new RangeError('the handler fails')
+    })
+  }
+  if (kind === 3) return void (await Promise.all([read(), sql`select 1 / 0`, read()]))
+  if (kind === 4) return void (await sql`select pg_sleep(5)`)
+  if (kind === 5) {
+    const all = scope.sql`select count(*)::int as n, current_user as role from notes`
+    const [[row]] = await Promise.all([all, read()])
+    expect(row?.role).toBe(postgres.user)
+    return
+  }
+  for await (const rows of sql.unsafe(`${select} order by id`).cursor(3)) expectOwn(rows, user)
+}
+
+describe.skipIf(!pgbouncer)('200 requests of 20 users on one pool', { timeout: 60_000 }, () => {
+  it.each([1, 2])('see nothing of one another, with pool size %i', async (poolSize) => {
+    await using bed = await createTestDatabase()
+    await makeSupabaseSchema(bed.sql)
+    for (let user = 0; user < USERS; user += 1) {
+      await bed.sql`
+        insert into notes (owner, body, secret) values
+          (${userId(user)}, 'mine', true), (${userId(user)}, 'everybody', false)`
+    }
+    const pool = await startPgBouncer({
+      upstream: postgres,
+      users: { [postgres.user]: postgres.password },
+      poolSize,
+    })
+    onTestFinished(() => pool.stop())
+    const random = randomOf(20 + poolSize)
+    const outcomes: Record<string, number> = {}
+    const one = async (n: number): Promise<void> => {
+      const controller = new AbortController()
+      const kind = Math.floor(random() * 7)
+      const database = createDatabase({
+        url: bed.url(pool),
+        queryTimeoutMs: kind === 4 ? 300 : 20_000,
+        connectTimeoutMs: 20_000,
+      })
+      const scope = database.scope({ signal: controller.signal })
+      if (random() < 0.2) setTimeout(() => controller.abort(), random() * 40)
+      const outcome = await request(scope, n % USERS, kind).then(
+        () => 'fulfilled',
+        (error: unknown) => {
+          if (NullpoolError.is(error)) return error.code
+          const known =
+            error instanceof RangeError || Reflect.get(error as object, 'code') === '22012'
+          if (!known) throw error
+          return 'its own error'
+        },
+      )
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+      await scope.close()
+    }
+    const numbers = Array.from({ length: REQUESTS }, (_, n) => n)
+    const worker = async (): Promise<void> => {
+      for (let n = numbers.shift(); n !== undefined; n = numbers.shift()) await one(n)
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, worker))
+    expect(Object.keys(outcomes).sort()).toEqual(
+      ['ERR_ABORTED', 'ERR_QUERY_TIMEOUT', 'fulfilled', 'its own error'].sort(),
+    )
+    // The same backends, as somebody without claims and without nullpool finds them.
+    const bare = createDatabase({ url: bed.url(pool) })
+    for (let look = 0; look < 2 * poolSize; look += 1) {
+      await using scope = bare.scope()
+      const [left] = await scope.sql`
+        select current_user as role, session_user as login,
+          nullif(current_setting('request.jwt.claims', true), '') as claims`
+      expect(left).toEqual({ role: postgres.user, login: postgres.user, claims: null })
+    }
+    expect((await bed.sql`select from notes where body = 'never'`).length).toBe(0)
+  })
+})
