@@ -17,24 +17,13 @@
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Sql } from './drivers/driver.ts'
-import { NullpoolError } from './errors.ts'
-import { type DatabaseOptions, resolveOptions } from './options.ts'
+import { type NullpoolOptions, readMiddlewareOptions } from './hono-options.ts'
+import { openRequest } from './hono-request.ts'
 import { RequestConnection } from './request-connection.ts'
-import { RequestScope } from './request-scope.ts'
 import { type BodyOrigin, finishResponse } from './response.ts'
 import type { Scope, ScopeContext } from './scope.ts'
 
-/** What {@link nullpool} takes: the options of `createDatabase`, and its own. */
-export interface NullpoolOptions extends DatabaseOptions {
-  /**
-   * Adds a `Server-Timing` header to responses of routes that queried: `db` and `connect` in milliseconds,
-   * `trips` as a description. Of a stream, it says what was known when the stream began. Browsers show it
-   * to whoever may read the response. @default false
-   *
-   * @see https://www.w3.org/TR/server-timing/
-   */
-  serverTiming?: boolean
-}
+export type { NullpoolOptions, RequestTransactionOptions } from './hono-options.ts'
 
 /** What {@link nullpool} adds to the context. */
 export interface NullpoolVariables {
@@ -61,25 +50,22 @@ export interface NullpoolVariables {
 export function nullpool(
   options: NullpoolOptions = {},
 ): MiddlewareHandler<{ Variables: NullpoolVariables }> {
-  const { serverTiming = false, ...databaseOptions } = options
-  if (typeof serverTiming !== 'boolean') {
-    throw new NullpoolError('ERR_OPTIONS', 'The option serverTiming takes true or false.')
-  }
-  const settings = resolveOptions(databaseOptions)
+  const settings = readMiddlewareOptions(options)
   return async function nullpool(c, next) {
-    const connection = new RequestConnection(settings, scopeContext(c))
-    const scope = new RequestScope(connection)
-    c.set('sql', scope.sql)
-    c.set('db', scope)
+    const connection = new RequestConnection(settings.database, scopeContext(c))
+    const request = await openRequest(c, connection, settings)
+    c.set('sql', request.scope.sql)
+    c.set('db', request.scope)
     const origin = observe(c, connection)
     try {
-      await connection.run(next)
+      await connection.run(() => request.run(next))
+      await request.end(origin)
     } catch (error) {
       void connection.close()
       throw error
     }
     if (c.error) return void connection.close()
-    if (serverTiming) addServerTiming(c.res, scope)
+    if (settings.serverTiming) addServerTiming(c.res, request.scope)
     const response = c.res
     if (c.req.raw.method === 'HEAD') return finishHead(response, connection, origin(response))
     const followed = finishResponse(connection, response, origin(response))

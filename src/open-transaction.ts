@@ -53,6 +53,11 @@ export class OpenTransaction {
     this.sql = this.#handle.sql
   }
 
+  /** Whether it has had a statement. */
+  get used(): boolean {
+    return this.#used
+  }
+
   /** Whether the connection was lost during the transaction. */
   get lost(): boolean {
     return this.#lost

@@ -2,8 +2,10 @@ import { abortable, type Cancellable } from './abortable.ts'
 import type { Claims, Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { lazySql } from './lazy-sql.ts'
+import type { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import type { Scope, ScopeMetrics } from './scope.ts'
+import { insideTransaction } from './scope-refusals.ts'
 import { runTransaction, type TransactionOptions } from './transaction.ts'
 
 /** What a handler is given: clients on the connection of its request. */
@@ -12,14 +14,18 @@ export class RequestScope implements Scope {
   readonly #connection: RequestConnection
   readonly #identity: Identity | undefined
 
-  /** Takes for whom its statements run; without it, they run as the connection's own role. */
-  constructor(connection: RequestConnection, identity?: Identity) {
+  readonly #open: OpenTransaction | undefined
+
+  /**
+   * Takes for whom its statements run (without it, they run as the connection's own role), and the
+   * transaction that everything is to be in.
+   */
+  constructor(connection: RequestConnection, identity?: Identity, open?: OpenTransaction) {
     this.#connection = connection
     this.#identity = identity
-    this.sql = lazySql(
-      () => connection.createClient(identity),
-      () => connection.admit(),
-    )
+    this.#open = open
+    const create = (): Sql => connection.createClient(identity)
+    this.sql = (open?.sql as Sql | undefined) ?? lazySql(create, () => connection.admit())
   }
 
   get metrics(): ScopeMetrics {
@@ -37,6 +43,7 @@ export class RequestScope implements Scope {
   }
 
   as(claims: Claims | null | undefined, settings: Record<string, string> = {}): Scope {
+    if (this.#open) throw insideTransaction()
     return new RequestScope(this.#connection, this.#connection.identify(claims, settings))
   }
 

@@ -29,7 +29,8 @@ export function finishResponse(
   return new Response(followBody(response.body, connection), response)
 }
 
-function classify(response: Response, origin: BodyOrigin): BodyOrigin {
+/** Whether a body is complete, as far as anybody can tell. */
+export function classify(response: Response, origin: BodyOrigin): BodyOrigin {
   if (origin !== 'unknown') return origin
   if (response.headers.has('content-length')) return 'unknown'
   const type = response.headers.get('content-type')

@@ -87,3 +87,23 @@ export function cachedForOthers(): NullpoolError {
     },
   )
 }
+
+/** For other claims in a request that is a transaction, whose end they would wait for. */
+export function insideTransaction(): NullpoolError {
+  return new NullpoolError(
+    'ERR_OPTIONS',
+    'This request is one transaction, which has its claims already.',
+    {
+      hint: 'Give the claims to nullpool({ claims }), or leave its option transaction out.',
+    },
+  )
+}
+
+/** For options of a transaction inside of a transaction. */
+export function savepointOptions(): NullpoolError {
+  return new NullpoolError(
+    'ERR_OPTIONS',
+    'A transaction inside of a transaction is a savepoint, which takes no options.',
+    { hint: 'Give the options to the outer transaction.' },
+  )
+}

@@ -1,11 +1,10 @@
 import type { Sql, TransactionSql } from './drivers/driver.ts'
-import { sessionRequired, transactionOver } from './scope-refusals.ts'
+import { savepointOptions, sessionRequired, transactionOver } from './scope-refusals.ts'
 
 type Work = (sql: TransactionSql) => unknown
 
 /** What the client of a transaction must not be asked for: another connection, or its end. */
 const NOT_HERE: ReadonlySet<PropertyKey> = new Set([
-  'begin',
   'reserve',
   'listen',
   'subscribe',
@@ -40,10 +39,14 @@ export function transactionHandle(client: Sql, savepoints: Savepoints = { count:
     const [name, work] = typeof first === 'function' ? ['', first] : [first, second]
     return runSavepoint(client, savepoints, name, work)
   }
+  const begin = async (first: string | Work, second?: Work): Promise<unknown> => {
+    if (typeof first === 'string' && first.trim()) throw savepointOptions()
+    return savepoint(typeof first === 'function' ? first : (second as Work))
+  }
   const prepare = (): never => {
     throw sessionRequired('A prepared transaction')
   }
-  const own: Record<PropertyKey, unknown> = { savepoint, prepare }
+  const own: Record<PropertyKey, unknown> = { begin, savepoint, prepare }
   const sql = new Proxy(client, {
     apply(target, _self, values: unknown[]) {
       admit()

@@ -4,6 +4,7 @@ import type { TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
+import { savepointOptions } from './scope-refusals.ts'
 import {
   type Beginning,
   readTransactionOptions,
@@ -19,6 +20,11 @@ const current = runtime.createContext<OpenTransaction>()
 
 const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1_000
+
+/** Runs `work` so that a transaction in it is a savepoint of this one. */
+export function runInside<T>(open: OpenTransaction, work: () => T): T {
+  return current.run(open, work)
+}
 
 /** See `Scope.transaction`. */
 export async function runTransaction<T>(
@@ -50,7 +56,7 @@ export async function runTransaction<T>(
 async function runOnce<T>(open: OpenTransaction, beginning: Beginning, work: Work<T>): Promise<T> {
   let result: T
   try {
-    const working = current.run(open, async () => settled(await work(open.sql)))
+    const working = runInside(open, async () => settled(await work(open.sql)))
     result = await Promise.race([working, open.failed])
   } catch (error) {
     open.rollBack()
@@ -72,11 +78,7 @@ function runNested<T>(
   work: Work<T>,
 ): Promise<T> {
   if (Object.values(options).some((value) => value !== undefined)) {
-    throw new NullpoolError(
-      'ERR_OPTIONS',
-      'A transaction inside of a transaction is a savepoint, which takes no options.',
-      { hint: 'Give the options to the outer transaction.' },
-    )
+    throw savepointOptions()
   }
   return enclosing.sql.savepoint((sql) => work(sql)) as Promise<T>
 }

@@ -1,0 +1,83 @@
+import type { Context } from 'hono'
+import type { Claims } from './claims.ts'
+import { NullpoolError } from './errors.ts'
+import { type DatabaseOptions, resolveOptions, type Settings } from './options.ts'
+import {
+  type Beginning,
+  readTransactionOptions,
+  type TransactionOptions,
+} from './transaction-options.ts'
+
+/** A request that is a transaction. */
+export interface RequestTransactionOptions extends Omit<TransactionOptions, 'retries'> {
+  /**
+   * Whether to roll back although nothing was thrown, told by the response.
+   * @default (c) => c.res.status >= 500
+   */
+  rollbackWhen?: (c: Context) => boolean
+}
+
+/** What `nullpool` takes: the options of `createDatabase`, and its own. */
+export interface NullpoolOptions extends DatabaseOptions {
+  /**
+   * Adds a `Server-Timing` header to responses of routes that queried: `db` and `connect` in milliseconds,
+   * `trips` as a description. Of a stream, it says what was known when the stream began. Browsers show it
+   * to whoever may read the response. @default false
+   *
+   * @see https://www.w3.org/TR/server-timing/
+   */
+  serverTiming?: boolean
+  /**
+   * For whom a request is: the payload of a token **that a middleware before this one has verified**, such
+   * as `(c) => c.get('jwtPayload')` behind `hono/jwt`. Every statement of `c.var.sql` and `c.var.db` runs
+   * under these claims, as `Scope.as` says; where it gives nothing, as `anon`. Signatures are not looked at.
+   *
+   * @see {@link Claims} for what it gives, at once or as a promise.
+   */
+  claims?: (c: Context) => unknown
+  /**
+   * Makes a request one transaction: committed before the response leaves, rolled back when the handler
+   * throws or the response's status is 500 or more. A route that does not query begins none. A streamed
+   * body cannot be part of it: where a statement has run, such a response becomes
+   * `ERR_TRANSACTION_STREAM`, and everything is rolled back. @default false
+   */
+  transaction?: boolean | RequestTransactionOptions
+}
+
+/** The options of the middleware with their defaults. */
+export interface MiddlewareSettings {
+  database: Settings
+  serverTiming: boolean
+  claims: NullpoolOptions['claims']
+  transaction: { beginning: Beginning; rollbackWhen: (c: Context) => boolean } | undefined
+}
+
+/** @throws {NullpoolError} `ERR_OPTIONS`. */
+export function readMiddlewareOptions(options: NullpoolOptions): MiddlewareSettings {
+  const { serverTiming = false, claims, transaction = false, ...databaseOptions } = options
+  if (typeof serverTiming !== 'boolean') throw refused('serverTiming', 'true or false')
+  if (claims !== undefined && typeof claims !== 'function') throw refused('claims', 'a function')
+  return {
+    database: resolveOptions(databaseOptions),
+    serverTiming,
+    claims,
+    transaction: readTransaction(transaction),
+  }
+}
+
+function readTransaction(
+  transaction: boolean | RequestTransactionOptions,
+): MiddlewareSettings['transaction'] {
+  if (transaction === false) return undefined
+  const given = transaction === true ? {} : transaction
+  if (typeof given !== 'object' || given === null || 'retries' in given) {
+    throw refused('transaction', 'true, false or the options of a transaction but retries')
+  }
+  const { rollbackWhen = (c: Context) => c.res.status >= 500, ...options } = given
+  if (typeof rollbackWhen !== 'function') throw refused('transaction.rollbackWhen', 'a function')
+  return { beginning: readTransactionOptions(options), rollbackWhen }
+}
+
+function refused(option: string, takes: string): NullpoolError {
+  return new NullpoolError('ERR_OPTIONS', `The option ${option} takes ${takes}.`)
+}
