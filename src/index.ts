@@ -13,6 +13,7 @@
  */
 export { postgresDriver } from '#driver'
 export type { Cancellable } from './abortable.ts'
+export type { BatchResults } from './batch.ts'
 export type { Claims } from './claims.ts'
 export type { ConnectionOrigin, Finding, FindingCode } from './connection-findings.ts'
 export { diagnoseConnectionString } from './connection-findings.ts'

@@ -6,6 +6,7 @@ import type { RequestConnection } from './request-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
 import { type Handle, transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
+import { withOutcome } from './transaction-outcome.ts'
 import type { Front } from './wire/front.ts'
 
 /** Error of `commit` that the wire gives where the server has answered with ROLLBACK. */
@@ -95,15 +96,7 @@ export class OpenTransaction {
   explain(error: unknown): unknown {
     if (isSqlState(error, ROLLED_BACK)) return transactionRolledBack(error)
     if (!this.#lost || !NullpoolError.is(error) || error.outcome) return error
-    const outcome = this.#front?.outcome ?? 'rolled back'
-    const words =
-      outcome === 'unknown'
-        ? 'Whether the transaction was committed is not known.'
-        : `The transaction was ${outcome}.`
-    const { code, message, hint = '', retryable } = error
-    const said = message.endsWith(hint) ? message.slice(0, message.length - hint.length) : message
-    const all = `${said.trimEnd()} ${words}`
-    return new NullpoolError(code, all, { cause: error, hint: error.hint, retryable, outcome })
+    return withOutcome(error, this.#front?.outcome ?? 'rolled back')
   }
 
   #close(): void {

@@ -1,7 +1,7 @@
 import { runtime } from '#runtime'
 import { type Claims, claimSettings, type Identity, refuseIdentity } from './claims.ts'
 import { type ConnectionPlan, planConnection } from './connection-plan.ts'
-import type { Sql } from './drivers/driver.ts'
+import type { DriverHost, Sql } from './drivers/driver.ts'
 import type { NullpoolError } from './errors.ts'
 import type { Settings } from './options.ts'
 import type { ScopeContext, ScopeMetrics } from './scope.ts'
@@ -14,6 +14,7 @@ import {
   sessionRequired,
 } from './scope-refusals.ts'
 import { readSettings } from './transaction-options.ts'
+import { Batch } from './wire/batch.ts'
 import type { Flight } from './wire/flight.ts'
 import { Front, type FrontOptions } from './wire/front.ts'
 import { Meter } from './wire/meter.ts'
@@ -163,26 +164,39 @@ export class RequestConnection {
     options: FrontOptions = {},
     opened?: (front: Front) => void,
   ): Sql {
-    const { target } = this.#planned()
-    if (identity && target.provider === 'hyperdrive' && this.#settings.hyperdriveCaching) {
-      throw cachedForOthers()
-    }
-    const upstream = this.#connection()
-    const { host, port, user, database } = target
+    const upstream = this.#connectionFor(identity)
     const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
+    return this.#createClient((listener) => {
+      const front = new Front(upstream, listener, { ...options, settings })
+      opened?.(front)
+      return front
+    })
+  }
+
+  /** A client of which each of the first statements is a part of one batch. */
+  createBatch(identity: Identity | undefined, size: number): { client: Sql; batch: Batch } {
+    const settings = identity?.settings ?? []
+    const batch = new Batch(this.#connectionFor(identity), size, settings)
+    const client = this.#createClient((listener) => new Front(batch, listener, { settings }), size)
+    return { client, batch }
+  }
+
+  #createClient(connect: DriverHost['connect'], connections?: number): Sql {
+    const { host, port, user, database } = this.#planned().target
     return this.#settings.driver.createClient({
-      host,
-      port,
-      user,
-      database,
-      connect: (listener) => {
-        const front = new Front(upstream, listener, { ...options, settings })
-        opened?.(front)
-        return front
-      },
+      ...{ host, port, user, database, connect },
+      ...(connections ? { connections } : {}),
       notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
       unsupported: sessionRequired,
     })
+  }
+
+  #connectionFor(identity: Identity | undefined): Upstream {
+    const { provider } = this.#planned().target
+    if (identity && provider === 'hyperdrive' && this.#settings.hyperdriveCaching) {
+      throw cachedForOthers()
+    }
+    return this.#connection()
   }
 
   #planned(): ConnectionPlan {

@@ -1,4 +1,5 @@
 import { abortable, type Cancellable } from './abortable.ts'
+import { type BatchResults, runBatch, runInTransaction } from './batch.ts'
 import type { Claims, Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { lazySql } from './lazy-sql.ts'
@@ -6,7 +7,7 @@ import type { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import type { Scope, ScopeMetrics } from './scope.ts'
 import { insideTransaction } from './scope-refusals.ts'
-import { runTransaction, type TransactionOptions } from './transaction.ts'
+import { enclosingTransaction, runTransaction, type TransactionOptions } from './transaction.ts'
 
 /** What a handler is given: clients on the connection of its request. */
 export class RequestScope implements Scope {
@@ -40,6 +41,14 @@ export class RequestScope implements Scope {
   ): Promise<T> {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
     return runTransaction(this.#connection, this.#identity, options, work)
+  }
+
+  async batch<const T extends readonly PromiseLike<unknown>[]>(
+    work: (sql: Sql) => T,
+  ): Promise<BatchResults<T>> {
+    const enclosing = enclosingTransaction(this.#connection, this.#identity)
+    if (enclosing) return runInTransaction(enclosing.sql as unknown as Sql, work)
+    return runBatch(this.#connection, this.#identity, this.sql, work)
   }
 
   as(claims: Claims | null | undefined, settings: Record<string, string> = {}): Scope {

@@ -1,4 +1,5 @@
 import type { Cancellable } from './abortable.ts'
+import type { BatchResults } from './batch.ts'
 import type { Claims } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import type { TransactionOptions } from './transaction-options.ts'
@@ -61,6 +62,30 @@ export interface Scope extends AsyncDisposable {
    */
   transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T>
   transaction<T>(options: TransactionOptions, work: (sql: TransactionSql) => Promise<T>): Promise<T>
+  /**
+   * Runs several statements in one round trip and one transaction: all of them take effect, or none.
+   * `work` makes the statements and awaits none; their results come in the same order.
+   *
+   * What this isolate has not sent before is described first, for all statements together: one more trip,
+   * once. A statement with values can therefore not use a table that another one of the batch makes.
+   * No statement may be a COPY, begin or end a transaction, or hold several. Inside of `transaction()` the
+   * statements are part of it.
+   *
+   * @throws the error of the statement that failed; nothing took effect then.
+   * @throws {NullpoolError} Any code of a lost connection, with {@link NullpoolError.outcome outcome}.
+   *   `ERR_OPTIONS` for what is no list of statements that nobody awaits.
+   *
+   * @example
+   * ```ts
+   * const [books, [total]] = await c.var.db.batch((sql) => [
+   *   sql<Book[]>`select * from books where author = ${author} limit 10`,
+   *   sql<{ n: number }[]>`select count(*)::int as n from books where author = ${author}`,
+   * ])
+   * ```
+   */
+  batch<const T extends readonly PromiseLike<unknown>[]>(
+    work: (sql: Sql) => T,
+  ): Promise<BatchResults<T>>
   /**
    * Keeps the scope open until `promise` settles, for work that goes on behind the response. It also
    * keeps the platform from ending the request, as far as the platform allows (30 s on Workers).

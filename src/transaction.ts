@@ -26,6 +26,15 @@ export function runInside<T>(open: OpenTransaction, work: () => T): T {
   return current.run(open, work)
 }
 
+/** The transaction that the code at hand runs in, where it is one of this connection and somebody. */
+export function enclosingTransaction(
+  connection: RequestConnection,
+  identity: Identity | undefined,
+): OpenTransaction | undefined {
+  const open = current.get()
+  return open?.isOpenFor(connection, identity) ? open : undefined
+}
+
 /** See `Scope.transaction`. */
 export async function runTransaction<T>(
   connection: RequestConnection,
@@ -39,8 +48,8 @@ export async function runTransaction<T>(
   connection.admit()
   const beginning = readTransactionOptions(options)
   if (identity) refuseIdentity(beginning.settings)
-  const enclosing = current.get()
-  if (enclosing?.isOpenFor(connection, identity)) return runNested(enclosing, options, work)
+  const enclosing = enclosingTransaction(connection, identity)
+  if (enclosing) return runNested(enclosing, options, work)
   for (let attempt = 0; ; attempt += 1) {
     const open = new OpenTransaction(connection, identity, beginning)
     try {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Database, Scope } from 'nullpool'
 import { aborting } from './contract-aborting.ts'
+import { batchCalls } from './contract-batch.ts'
 import { transactionCalls } from './contract-transactions.ts'
 
 /** Runs one case under whatever test runner the runtime has. */
@@ -20,6 +21,7 @@ export function databaseContract(test: Test, host: ContractHost): void {
   copies(test, run)
   aborting(test, run)
   transactionCalls(test, run)
+  batchCalls(test, run)
   lifecycle(test, host)
 }
 

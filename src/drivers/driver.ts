@@ -24,6 +24,8 @@ export interface DriverHost {
   readonly port: number
   readonly user: string
   readonly database: string
+  /** How many statements are to be offered at once, each on a connection of its own; one after another without it. */
+  readonly connections?: number
   /** A stand-in for a connection: it trusts the driver and is ready at once. */
   connect(listener: FrontListener): DriverConnection
   /** Reports a server's notice. */

@@ -47,6 +47,7 @@ export function postgresDriver(options: PostgresDriverOptions = {}): Driver {
 type SettledOptions = TypeOptions & { connection: unknown }
 
 function createClient(host: DriverHost, settled: SettledOptions): Sql {
+  if (host.connections) return postgres(optionsFor(host, settled, [])) as Sql
   return connect(host, settled, {
     reserve: reserveApart(() => connect(host, settled)),
     listen: () => Promise.reject(host.unsupported('sql.listen')),
@@ -113,7 +114,7 @@ function optionsFor(
 ): Options<Record<string, PostgresType>> {
   const { user, database } = host
   const own = {
-    ...{ host: [host.host], port: [host.port], user, database },
+    ...{ host: [host.host], port: [host.port], user, database, max: host.connections ?? 1 },
     // Replication has a client of its own, even where nobody subscribes.
     no_subscribe: true,
     parsers: Object.create(settled.parsers),

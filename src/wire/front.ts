@@ -1,5 +1,6 @@
 import type { NullpoolError } from '../errors.ts'
 import { Flight } from './flight.ts'
+import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
 import {
   emptyQueryResponse,
@@ -20,7 +21,6 @@ import {
 import { Prologue, type Setting } from './prologue.ts'
 import { type Outcome, Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
-import type { Upstream } from './upstream.ts'
 import type { UpstreamUser } from './upstream-events.ts'
 
 /** The driver's side of a front. Nothing is called from inside of {@link Front.write}. */
@@ -54,7 +54,7 @@ export interface FrontOptions {
  * with the failure, so that a driver never reconnects and never waits.
  */
 export class Front implements FlightReceiver, UpstreamUser {
-  #upstream: Upstream
+  #upstream: FlightCarrier
   #listener: FrontListener
   #reader = new MessageReader(MESSAGE_LIMIT)
   #started = false
@@ -77,7 +77,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   /** What the driver said last after the failure. */
   #statement: Uint8Array | undefined
 
-  constructor(upstream: Upstream, listener: FrontListener, options: FrontOptions = {}) {
+  constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
     const { settings = [], begin, failed } = options
     this.#upstream = upstream
     this.#listener = listener

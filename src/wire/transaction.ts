@@ -1,5 +1,4 @@
 import type { Flight } from './flight.ts'
-import { errorResponse } from './local-answers.ts'
 import {
   Backend,
   Frontend,
@@ -10,7 +9,8 @@ import {
 } from './messages.ts'
 import type { Prologue } from './prologue.ts'
 import { statementHeads } from './statement-heads.ts'
-import { beginTag, commits, endTag, leavesTransaction } from './transaction-control.ts'
+import { concluding, controls, escapes, escaping } from './statement-refusals.ts'
+import { beginTag, commits, endTag } from './transaction-control.ts'
 
 /** Longer ones than these are neither `BEGIN` nor `COMMIT`. */
 const HEAD = 200
@@ -19,12 +19,6 @@ const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.c
 
 /** What is known of a transaction that is over, or would be if its connection ended now. */
 export type Outcome = 'committed' | 'rolled back' | 'unknown'
-
-/** The same, where a function or a procedure cannot. */
-const ENDS = /^(begin|start|commit|end|rollback|abort|prepare)$/
-
-/** Words with which a statement begins or ends a transaction. */
-const CONTROL = /^(begin|start|commit|end|rollback|abort|prepare|call|do)$/
 
 /**
  * The transaction that a driver takes itself to be in. A lone `BEGIN` is acknowledged here and travels
@@ -135,7 +129,7 @@ export class Transaction {
 }
 
 /** Brings a flight into the extended protocol, where it is not; `false` where it has to stay simple. */
-function extend(flight: Flight): boolean {
+export function extend(flight: Flight): boolean {
   if (flight.statement?.[0] !== Frontend.query) return true
   const text = statementText(flight.statement)
   const heads = statementHeads(text)
@@ -143,35 +137,4 @@ function extend(flight: Flight): boolean {
   if (!heads || heads.length > 1 || heads[0] === 'copy') return false
   flight.becomeExtended(text)
   return true
-}
-
-/** Whether a flight begins or ends a transaction, or may. Savepoints are neither. */
-function controls({ statement }: Flight): boolean {
-  const text = statement ? statementText(statement) : ''
-  if (!/\b(begin|start|commit|end|rollback|abort|prepare)\b/i.test(text)) return false
-  const heads = statementHeads(text)
-  const [head] = heads ?? []
-  if (heads?.length === 1 && head === 'rollback') return leavesTransaction(text)
-  return !heads || heads.some((each) => ENDS.test(each))
-}
-
-function concluding(): Uint8Array {
-  return errorResponse(
-    '2D000',
-    'This transaction begins and ends by itself: return from the function to commit it, throw to roll it back.',
-  )
-}
-
-/** Whether a part of a simple query could run in another transaction than its beginning. */
-function escapes({ statement }: Flight): boolean {
-  if (statement?.[0] !== Frontend.query) return false
-  const heads = statementHeads(statementText(statement))
-  return !heads || (heads.length > 1 && heads.some((head) => CONTROL.test(head)))
-}
-
-function escaping(): Uint8Array {
-  return errorResponse(
-    '0A000',
-    'Several statements at once, of which one may begin or end a transaction, cannot run under settings of the transaction: send them one by one.',
-  )
 }

@@ -5,6 +5,7 @@ import type { Place } from './description.ts'
 import { Dial } from './dial.ts'
 import { sayGoodbye } from './farewell.ts'
 import { Flight } from './flight.ts'
+import type { FlightCarrier } from './flight-carrier.ts'
 import { FlightQueue } from './flight-queue.ts'
 import { errorResponse } from './local-answers.ts'
 import { afterOthers, repeated, streamIdle, transactionIdle } from './loss.ts'
@@ -20,7 +21,7 @@ import { UpstreamUsers } from './upstream-users.ts'
  * After a failure it stays failed. After {@link Upstream.release} the next flight opens a new one,
  * which no driver notices, because nothing lives in the session.
  */
-export class Upstream {
+export class Upstream implements FlightCarrier {
   #options: UpstreamOptions
   #events: UpstreamEvents
   #users = new UpstreamUsers()

@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const { pgbouncer, postgres } = inject('servers')
 
-const POOLERS = ['supavisor', 'pgbouncer'] as const
+const POOLERS = ['supavisor', 'pgbouncer', 'postgres', 'neon', 'hyperdrive'] as const
 
 describe.each([
   ['Postgres', postgres],
@@ -100,7 +100,8 @@ describe.each([
     })
 
     it.each(POOLERS)('costs what it costs without, with pooler %s', async (pooler) => {
-      await using warm = open({ pooler })
+      const options: DatabaseOptions = { pooler, hyperdriveCaching: false }
+      await using warm = open(options)
       await warm.sql`select body from notes where id > ${0}`
       await warm.as(claimsOf(1)).sql`select body from notes where id > ${0}`
       const costs = async (choose: (scope: Scope) => Scope): Promise<number[]> => {
@@ -109,8 +110,13 @@ describe.each([
           (scope: Scope) => scope.sql`select body from notes where id > ${0}`,
           (scope: Scope) => scope.sql.unsafe('select body from notes'),
           (scope: Scope) => scope.transaction((sql) => sql`select body from notes where id > ${0}`),
+          (scope: Scope) =>
+            scope.batch((sql) => [
+              sql`select body from notes where id > ${0}`,
+              sql`select body from notes`,
+            ]),
         ]) {
-          const cold = open({ pooler })
+          const cold = open(options)
           const { turns } = proxy
           await work(choose(cold))
           counts.push(proxy.turns - turns)
