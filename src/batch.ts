@@ -23,7 +23,7 @@ export async function runBatch<const T extends readonly PromiseLike<unknown>[]>(
   connection.admit()
   const statements = makeStatements(sql, work)
   if (statements.length === 0) return [] as unknown as BatchResults<T>
-  const { client, batch } = connection.createBatch(identity, statements.length)
+  const { client, batch } = connection.clients.createBatch(identity, statements.length)
   handOver(statements, client)
   try {
     return (await Promise.all(statements)) as BatchResults<T>

@@ -3,6 +3,7 @@ import { findConnectionString } from './connection-source.ts'
 import { parseConnectionString } from './connection-string.ts'
 import { type ConnectionTarget, isLoopbackHost } from './connection-target.ts'
 import { NullpoolError } from './errors.ts'
+import type { GuardMode } from './guard/guard.ts'
 import type { Pooler, Settings, Tls } from './options.ts'
 import type { Runtime } from './runtime.ts'
 import type { Route } from './wire/dial.ts'
@@ -15,6 +16,8 @@ export interface ConnectionPlan {
   target: ConnectionTarget
   route: Route
   credentials: Credentials
+  /** What becomes of statements that need a session. */
+  guard: GuardMode
   warnings: Finding[]
 }
 
@@ -58,6 +61,7 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
       password: () => target.revealPassword(),
       applicationName: target.applicationName ?? APPLICATION_NAME,
     },
+    guard: settings.guard ?? chooseGuard(settings.pooler, target),
     warnings: findings.filter(({ level }) => level !== 'info'),
   }
 }
@@ -82,6 +86,13 @@ const PROVIDERS: Record<ConnectionTarget['provider'], Profile> = {
 }
 
 /** By name or by host, never by probing: a wrong guess could hang or lose a statement. */
+/** What becomes of statements that need a session, unless an option says it. */
+function chooseGuard(pooler: Pooler, { mode }: ConnectionTarget): GuardMode {
+  if (mode !== 'unknown') return mode === 'transaction' ? 'throw' : 'off'
+  if (pooler === 'auto' || pooler === 'neon') return 'warn'
+  return pooler === 'postgres' ? 'off' : 'throw'
+}
+
 function chooseProfile(pooler: Pooler, target: ConnectionTarget): Profile {
   const profile = pooler === 'auto' ? PROVIDERS[target.provider] : PROFILES[pooler]
   const directIsSafe = profile !== hyperdrive && pooler !== 'supavisor'

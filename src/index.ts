@@ -30,6 +30,7 @@ export type {
   TransactionOutcome,
 } from './errors.ts'
 export { NullpoolError, ServerError } from './errors.ts'
+export type { GuardMode } from './guard/guard.ts'
 export type { DatabaseOptions, NullpoolEvent, Pooler, Tls } from './options.ts'
 export type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
 export type { TransactionOptions } from './transaction-options.ts'

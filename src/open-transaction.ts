@@ -45,7 +45,7 @@ export class OpenTransaction {
     }
     const create = (): Sql => {
       this.#used = true
-      return connection.createClient(identity, options, (front) => {
+      return connection.clients.create(identity, options, (front) => {
         this.#front = front
       })
     }

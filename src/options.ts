@@ -3,6 +3,7 @@ import { runtime } from '#runtime'
 import { DEFAULT_ROLES } from './claims.ts'
 import type { Driver } from './drivers/driver.ts'
 import { NullpoolError, type NullpoolErrorCode } from './errors.ts'
+import type { GuardMode } from './guard/guard.ts'
 import type { Transport } from './wire/transport.ts'
 
 /** Which pooler is behind the connection string. */
@@ -57,6 +58,12 @@ export interface DatabaseOptions {
    * turned off for the binding at hand; without it, `as(claims)` refuses the binding.
    */
   hyperdriveCaching?: false
+  /**
+   * What becomes of statements that need a session, such as `SET`, `LISTEN` or `pg_advisory_lock`, and that
+   * a transaction-mode pooler would let somebody else feel. It looks for accidents and is no boundary of
+   * security. @default 'throw' behind such a pooler, 'warn' where it is not known, 'off' elsewhere
+   */
+  guard?: GuardMode
   /** Bytes to the server. @default the runtime's own TCP and TLS */
   transport?: Transport
   /** The client behind `sql`. @default postgresDriver() */
@@ -77,12 +84,15 @@ export interface Settings {
   closeTimeoutMs: number
   roles: readonly string[]
   hyperdriveCaching: boolean
+  guard: GuardMode | undefined
   transport: Transport
   driver: Driver
   emit: (event: NullpoolEvent) => void
 }
 
 const POOLERS = ['auto', 'supavisor', 'pgbouncer', 'postgres', 'neon', 'hyperdrive'] as const
+
+const GUARD_MODES = ['throw', 'warn', 'off'] as const
 
 /** Each option, and whether a value of it will do. */
 const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean; takes: string }> =
@@ -97,6 +107,7 @@ const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean
     closeTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
     roles: { fits: areRoles, takes: 'a list of names of roles' },
     hyperdriveCaching: { fits: (value) => value === false, takes: 'false' },
+    guard: { fits: oneOf(GUARD_MODES), takes: list(GUARD_MODES) },
     transport: { fits: hasMethod('connect'), takes: 'an object with connect()' },
     driver: { fits: hasMethod('createClient'), takes: 'an object with createClient()' },
     onEvent: { fits: isFunction, takes: 'a function' },
@@ -122,6 +133,7 @@ export function resolveOptions(options: DatabaseOptions): Settings {
     closeTimeoutMs: options.closeTimeoutMs ?? 1_000,
     roles: [...(options.roles ?? DEFAULT_ROLES)],
     hyperdriveCaching: options.hyperdriveCaching ?? true,
+    guard: options.guard,
     transport: options.transport ?? runtime.transport,
     driver: options.driver ?? postgresDriver(),
     emit: onEvent ? (event) => emitQuietly(onEvent, event) : () => undefined,

@@ -1,22 +1,13 @@
 import { runtime } from '#runtime'
 import { type Claims, claimSettings, type Identity, refuseIdentity } from './claims.ts'
 import { type ConnectionPlan, planConnection } from './connection-plan.ts'
-import type { DriverHost, Sql } from './drivers/driver.ts'
 import type { NullpoolError } from './errors.ts'
 import type { Settings } from './options.ts'
+import { RequestClients } from './request-clients.ts'
 import type { ScopeContext, ScopeMetrics } from './scope.ts'
-import {
-  aborted,
-  cachedForOthers,
-  cancelledInVain,
-  foreignScope,
-  scopeClosed,
-  sessionRequired,
-} from './scope-refusals.ts'
+import { aborted, cancelledInVain, foreignScope, scopeClosed } from './scope-refusals.ts'
 import { readSettings } from './transaction-options.ts'
-import { Batch } from './wire/batch.ts'
 import type { Flight } from './wire/flight.ts'
-import { Front, type FrontOptions } from './wire/front.ts'
 import { Meter } from './wire/meter.ts'
 import { Upstream } from './wire/upstream.ts'
 
@@ -39,6 +30,7 @@ export class RequestConnection {
   readonly #parent = current.get()
   readonly #meter = new Meter()
   #plan: ConnectionPlan | undefined
+  #clients: RequestClients | undefined
   #upstream: Upstream | undefined
   #stage: 'serving' | 'draining' | 'lingering' | 'over' = 'serving'
   #holds = 0
@@ -152,51 +144,13 @@ export class RequestConnection {
     return { settings: all, key: JSON.stringify(all) }
   }
 
-  /**
-   * A client of the driver on this connection.
-   *
-   * @param identity - For whom its statements run; the connection's own role, if nobody.
-   * @param options - What its front does on its own.
-   * @param opened - Given each front that the client opens; one, unless it reserves.
-   */
-  createClient(
-    identity?: Identity,
-    options: FrontOptions = {},
-    opened?: (front: Front) => void,
-  ): Sql {
-    const upstream = this.#connectionFor(identity)
-    const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
-    return this.#createClient((listener) => {
-      const front = new Front(upstream, listener, { ...options, settings })
-      opened?.(front)
-      return front
-    })
-  }
-
-  /** A client of which each of the first statements is a part of one batch. */
-  createBatch(identity: Identity | undefined, size: number): { client: Sql; batch: Batch } {
-    const settings = identity?.settings ?? []
-    const batch = new Batch(this.#connectionFor(identity), size, settings)
-    const client = this.#createClient((listener) => new Front(batch, listener, { settings }), size)
-    return { client, batch }
-  }
-
-  #createClient(connect: DriverHost['connect'], connections?: number): Sql {
-    const { host, port, user, database } = this.#planned().target
-    return this.#settings.driver.createClient({
-      ...{ host, port, user, database, connect },
-      ...(connections ? { connections } : {}),
-      notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
-      unsupported: sessionRequired,
-    })
-  }
-
-  #connectionFor(identity: Identity | undefined): Upstream {
-    const { provider } = this.#planned().target
-    if (identity && provider === 'hyperdrive' && this.#settings.hyperdriveCaching) {
-      throw cachedForOthers()
-    }
-    return this.#connection()
+  /** What makes clients on this connection. */
+  get clients(): RequestClients {
+    if (this.#clients) return this.#clients
+    const plan = this.#planned()
+    const warn = (code: string, message: string): void => this.#warn(code, message)
+    this.#clients = new RequestClients(this.#settings, plan, () => this.#connection(), warn)
+    return this.#clients
   }
 
   #planned(): ConnectionPlan {

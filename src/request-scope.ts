@@ -25,7 +25,7 @@ export class RequestScope implements Scope {
     this.#connection = connection
     this.#identity = identity
     this.#open = open
-    const create = (): Sql => connection.createClient(identity)
+    const create = (): Sql => connection.clients.create(identity)
     this.sql = (open?.sql as Sql | undefined) ?? lazySql(create, () => connection.admit())
   }
 

@@ -77,7 +77,7 @@ export class Batch implements FlightCarrier, UpstreamUser {
     if (!flight.complete) return flight.localAnswer ? answer(flight) : this.#advance()
     // A driver that could not write its values has failed its statement by itself.
     if (!/[QE]/.test(flight.requests)) return this.#refuse(flight)
-    if (flight.statement?.[0] === Frontend.query) flight.localAnswer = undefined
+    if (isEmpty(flight)) flight.localAnswer = undefined
     const refusal = flight.localAnswer ?? refusalInBatch(flight)
     if (refusal) this.#refuse(flight, refusal)
     else this.#advance()
@@ -188,6 +188,11 @@ function answer(flight: Flight): void {
   queueMicrotask(() => {
     if (flight.localAnswer?.length) flight.answerLocally('I')
   })
+}
+
+/** A statement without text, which is part of the batch as any other. */
+function isEmpty({ statement }: Flight): boolean {
+  return statement?.[0] === Frontend.query && statement[5] === 0
 }
 
 function undone(): Uint8Array {

@@ -7,11 +7,13 @@ import {
   localGreeting,
   namedStatementAnswer,
   readyForQuery,
+  refused,
 } from './local-answers.ts'
 import { MessageReader } from './message-reader.ts'
 import {
   concat,
   Frontend,
+  isCopy,
   MESSAGE_LIMIT,
   readStartup,
   readUint32,
@@ -44,6 +46,8 @@ export interface FrontOptions {
    * first statement; nothing but {@link Front.conclude} lets the driver end it.
    */
   begin?: string
+  /** Looks at every statement; what it returns is told in the place of an answer. */
+  guard?: ((text: string) => NullpoolError | undefined) | undefined
   /** Told when the connection has failed, and how. */
   failed?: (failure: () => NullpoolError) => void
 }
@@ -69,6 +73,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #transaction: Transaction
   #prologue: Prologue | undefined
   #failure: (() => NullpoolError) | undefined
+  #guard: FrontOptions['guard']
   #failed: FrontOptions['failed']
   #isTransaction: boolean
   #retired = false
@@ -78,7 +83,8 @@ export class Front implements FlightReceiver, UpstreamUser {
   #statement: Uint8Array | undefined
 
   constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
-    const { settings = [], begin, failed } = options
+    const { settings = [], begin, guard, failed } = options
+    this.#guard = guard
     this.#upstream = upstream
     this.#listener = listener
     this.#failed = failed
@@ -222,11 +228,19 @@ export class Front implements FlightReceiver, UpstreamUser {
     if (!this.#current && type === Frontend.sync) flight.localAnswer = NOTHING
     this.#current = flight
     if (type === Frontend.flush && asksToDescribe(flight)) return this.#describe(flight)
-    if (type === Frontend.parse && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
-    if (type === Frontend.query && message[5] === 0) flight.localAnswer = emptyQueryResponse()
+    if (type === Frontend.parse || type === Frontend.query) this.#look(flight, message)
     if (!flight.add(message)) return flight
     if (flight.complete) this.#current = undefined
     return this.#send(flight)
+  }
+
+  /** Answers a statement here that no server is to see. */
+  #look(flight: Flight, message: Uint8Array): void {
+    const isQuery = message[0] === Frontend.query
+    if (isQuery && message[5] === 0) flight.localAnswer = emptyQueryResponse()
+    else if (!isQuery && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
+    const refusal = this.#guard?.(statementText(message))
+    if (refusal) flight.localAnswer = refused(refusal)
   }
 
   #describe(flight: Flight): Flight {
@@ -290,8 +304,4 @@ export class Front implements FlightReceiver, UpstreamUser {
 /** Whether a Flush now asks what the unnamed statement takes and gives, and for nothing else. */
 function asksToDescribe({ requests, localAnswer }: Flight): boolean {
   return requests === 'PD' && !localAnswer
-}
-
-function isCopy(type: number): boolean {
-  return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
 }

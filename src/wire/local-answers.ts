@@ -13,8 +13,14 @@ import {
 /** What a driver is told in the server's place. */
 
 /** An error of ours in the words of the protocol. */
-export function errorResponse(code: string, message: string): Uint8Array {
-  return frame(Backend.errorResponse, `SERROR\0VERROR\0C${code}\0M${message}\0\0`)
+export function errorResponse(code: string, message: string, hint?: string): Uint8Array {
+  const more = hint ? `H${hint}\0` : ''
+  return frame(Backend.errorResponse, `SERROR\0VERROR\0C${code}\0M${message}\0${more}\0`)
+}
+
+/** An error of this package, for a driver to pass on. */
+export function refused({ code, message, hint }: NullpoolError): Uint8Array {
+  return errorResponse(code, message, hint)
 }
 
 /** The answer to a Parse. */
@@ -76,5 +82,5 @@ export function namedStatementAnswer(): Uint8Array {
     'A named prepared statement was refused: behind a transaction-mode pooler it belongs to whoever gets that connection next.',
     { hint: 'Leave the name out (prepare: false), or use a direct connection.' },
   )
-  return errorResponse(error.code, error.message)
+  return refused(error)
 }

@@ -240,3 +240,8 @@ export function statementText(message: Uint8Array, limit: number = message.lengt
   const start = message[0] === Frontend.parse ? message.indexOf(0, 5) + 1 : 5
   return readCString(message.subarray(0, start + limit), start)
 }
+
+/** Whether a message of a driver belongs to the rows of a COPY. */
+export function isCopy(type: number): boolean {
+  return type === Frontend.copyData || type === Frontend.copyDone || type === Frontend.copyFail
+}

@@ -61,7 +61,7 @@ describe('resolveOptions refuses', () => {
       expect(error.code).toBe('ERR_OPTIONS')
       expect(error.message).toContain(`There is no option ${name}.`)
       expect(error.hint).toBe(
-        'The options are url, pooler, tls, connect, connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs, roles, hyperdriveCaching, transport, driver, onEvent.',
+        'The options are url, pooler, tls, connect, connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs, roles, hyperdriveCaching, guard, transport, driver, onEvent.',
       )
     },
   )

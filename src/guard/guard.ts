@@ -1,0 +1,101 @@
+import { NullpoolError } from '../errors.ts'
+import { RecentlyUsed } from '../wire/recently-used.ts'
+import { type Findings, findSessionState, isSuspect, type SessionState } from './session-state.ts'
+
+/** What becomes of a statement that needs a session. */
+export type GuardMode = 'throw' | 'warn' | 'off'
+
+/** Looks at the text of a statement; what it returns is its answer. */
+export type Guard = (text: string) => NullpoolError | undefined
+
+/** What is found, and what to write instead. */
+const WORDS: Record<SessionState, readonly [does: string, instead: string]> = {
+  setting: [
+    'makes a setting that stays',
+    'Use SET LOCAL or set_config(…, true) inside of transaction(), or its option settings.',
+  ],
+  characteristics: [
+    'changes how later transactions begin',
+    'Use the options of transaction(): isolation, readOnly, deferrable.',
+  ],
+  reset: [
+    'resets a session',
+    'Settings made with SET LOCAL or set_config(…, true) end with their transaction.',
+  ],
+  listen: ['listens', 'Use a session-mode or direct URL (port 5432) on a long-lived server.'],
+  'advisory-lock': [
+    'takes or gives back an advisory lock of the session',
+    'Use pg_advisory_xact_lock or pg_try_advisory_xact_lock inside of transaction(): they end with it. Tools that migrate need a session-mode or direct URL (port 5432).',
+  ],
+  'prepared-statement': [
+    'prepares a statement or runs one',
+    'Send the statement itself; it is described once for an isolate anyway.',
+  ],
+  'temporary-object': [
+    'makes a temporary object that stays',
+    'Use CREATE TEMPORARY TABLE … ON COMMIT DROP inside of transaction().',
+  ],
+  'held-cursor': [
+    'declares a cursor WITH HOLD',
+    'Leave WITH HOLD out inside of transaction(), or use sql`…`.cursor().',
+  ],
+  library: ['loads a library', 'Have the server load it: session_preload_libraries.'],
+}
+
+const MAX_TEXTS = 1_000
+const MAX_CHARACTERS = 1_048_576
+
+/** What this isolate has looked at. */
+const known = new RecentlyUsed<Findings>(MAX_TEXTS, MAX_CHARACTERS)
+
+/** What {@link createGuard} takes. */
+export interface GuardOptions {
+  /** What becomes of statements that need a session. */
+  session: GuardMode
+  /** What becomes of statements that change for whom they run. */
+  claims: GuardMode
+  /** Told of what is let through all the same. */
+  warn: (error: NullpoolError) => void
+}
+
+/**
+ * Keeps statements from a transaction-mode pooler that need a session, by accident: it does not look into
+ * functions, and whoever wants to can get around it.
+ */
+export function createGuard({ session, claims, warn }: GuardOptions): Guard | undefined {
+  if (session === 'off' && claims === 'off') return undefined
+  return (text) => {
+    if (!isSuspect(text)) return undefined
+    const { state, identity } = look(text)
+    const changes = identity && claims !== 'off'
+    const error = changes ? changesClaims() : state && session !== 'off' && needsSession(state)
+    if (!error) return undefined
+    if ((changes ? claims : session) === 'throw') return error
+    warn(error)
+    return undefined
+  }
+}
+
+function look(text: string): Findings {
+  const before = known.get(text)
+  if (before) return before
+  const found = findSessionState(text)
+  known.set(text, found, text.length)
+  return found
+}
+
+function needsSession(state: SessionState): NullpoolError {
+  const [does, hint] = WORDS[state]
+  const message = `A statement ${does}; behind a transaction-mode pooler the session is somebody else's a moment later.`
+  return new NullpoolError('ERR_SESSION_STATE', message, { hint })
+}
+
+function changesClaims(): NullpoolError {
+  return new NullpoolError(
+    'ERR_CLAIMS',
+    'A statement changes the role or the claims under which it runs.',
+    {
+      hint: 'Use as() with other claims, or the scope itself for the own role of the connection.',
+    },
+  )
+}

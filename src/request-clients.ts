@@ -1,0 +1,82 @@
+import type { Identity } from './claims.ts'
+import type { ConnectionPlan } from './connection-plan.ts'
+import type { DriverHost, Sql } from './drivers/driver.ts'
+import { createGuard, type Guard } from './guard/guard.ts'
+import type { Settings } from './options.ts'
+import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
+import { Batch } from './wire/batch.ts'
+import { Front, type FrontOptions } from './wire/front.ts'
+import type { Upstream } from './wire/upstream.ts'
+
+/** Makes clients of the driver, which all speak through the connection of one request. */
+export class RequestClients {
+  readonly #settings: Settings
+  readonly #plan: ConnectionPlan
+  readonly #connect: () => Upstream
+  readonly #warn: (code: string, message: string) => void
+
+  /** Takes what gives the connection, and what is told of warnings. */
+  constructor(
+    settings: Settings,
+    plan: ConnectionPlan,
+    connect: () => Upstream,
+    warn: (code: string, message: string) => void,
+  ) {
+    this.#settings = settings
+    this.#plan = plan
+    this.#connect = connect
+    this.#warn = warn
+  }
+
+  /**
+   * @param identity - For whom its statements run; the connection's own role, if nobody.
+   * @param options - What its front does on its own.
+   * @param opened - Given each front that the client opens; one, unless it reserves.
+   */
+  create(identity?: Identity, options: FrontOptions = {}, opened?: (front: Front) => void): Sql {
+    const upstream = this.#connectFor(identity)
+    const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
+    const guard = this.#guardFor(identity)
+    return this.#createClient((listener) => {
+      const front = new Front(upstream, listener, { ...options, settings, guard })
+      opened?.(front)
+      return front
+    })
+  }
+
+  /** A client of which each of the first statements is a part of one batch. */
+  createBatch(identity: Identity | undefined, size: number): { client: Sql; batch: Batch } {
+    const settings = identity?.settings ?? []
+    const batch = new Batch(this.#connectFor(identity), size, settings)
+    const options = { settings, guard: this.#guardFor(identity) }
+    const client = this.#createClient((listener) => new Front(batch, listener, options), size)
+    return { client, batch }
+  }
+
+  #createClient(connect: DriverHost['connect'], connections?: number): Sql {
+    const { host, port, user, database } = this.#plan.target
+    return this.#settings.driver.createClient({
+      ...{ host, port, user, database, connect },
+      ...(connections ? { connections } : {}),
+      notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
+      unsupported: sessionRequired,
+    })
+  }
+
+  #connectFor(identity: Identity | undefined): Upstream {
+    const { provider } = this.#plan.target
+    if (identity && provider === 'hyperdrive' && this.#settings.hyperdriveCaching) {
+      throw cachedForOthers()
+    }
+    return this.#connect()
+  }
+
+  #guardFor(identity: Identity | undefined): Guard | undefined {
+    return createGuard({
+      session: this.#plan.guard,
+      // For whom a statement runs matters with any pooler.
+      claims: identity ? (this.#settings.guard ?? 'throw') : 'off',
+      warn: ({ code, message }) => this.#warn(code, message),
+    })
+  }
+}
