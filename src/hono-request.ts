@@ -45,8 +45,7 @@ export async function openRequest(
         open.rollBack()
         throw streamed()
       }
-      const committed = open.commit()
-      if (!transaction.beginning.endsSafely) await committed
+      await open.commit()
     },
   }
 }

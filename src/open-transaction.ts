@@ -22,6 +22,7 @@ export class OpenTransaction {
   #client: Sql
   #handle: Handle
   #front: Front | undefined
+  #endsSafely: boolean
   #used = false
   #open = true
   #fail: (error: unknown) => void = () => undefined
@@ -30,8 +31,9 @@ export class OpenTransaction {
   constructor(
     connection: RequestConnection,
     identity: Identity | undefined,
-    { begin, settings }: Beginning,
+    { begin, settings, endsSafely }: Beginning,
   ) {
+    this.#endsSafely = endsSafely
     this.#connection = connection
     this.#identity = identity
     this.failed = new Promise((_, reject) => {
@@ -70,8 +72,15 @@ export class OpenTransaction {
     return this.#open && same
   }
 
-  /** Resolves once it is committed; the connection stays until then. */
+  /** Resolves once it is committed, or at once where nothing can go wrong; the connection stays. */
   async commit(): Promise<void> {
+    const committed = this.#commit()
+    if (!this.#endsSafely) return committed
+    // Whatever ends the connection now, what was read has been read.
+    committed.catch(() => undefined)
+  }
+
+  async #commit(): Promise<void> {
     this.#close()
     if (!this.#used) return
     this.#front?.conclude()

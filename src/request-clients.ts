@@ -64,10 +64,9 @@ export class RequestClients {
   }
 
   #connectFor(identity: Identity | undefined): Upstream {
-    const { provider } = this.#plan.target
-    if (identity && provider === 'hyperdrive' && this.#settings.hyperdriveCaching) {
-      throw cachedForOthers()
-    }
+    const { pooler, hyperdriveCaching } = this.#settings
+    const mayCache = pooler === 'hyperdrive' || this.#plan.target.provider === 'hyperdrive'
+    if (identity && mayCache && hyperdriveCaching) throw cachedForOthers()
     return this.#connect()
   }
 

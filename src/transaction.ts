@@ -5,11 +5,7 @@ import { NullpoolError } from './errors.ts'
 import { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { savepointOptions } from './scope-refusals.ts'
-import {
-  type Beginning,
-  readTransactionOptions,
-  type TransactionOptions,
-} from './transaction-options.ts'
+import { readTransactionOptions, type TransactionOptions } from './transaction-options.ts'
 
 export type { TransactionOptions } from './transaction-options.ts'
 
@@ -53,7 +49,7 @@ export async function runTransaction<T>(
   for (let attempt = 0; ; attempt += 1) {
     const open = new OpenTransaction(connection, identity, beginning)
     try {
-      return await runOnce(open, beginning, work)
+      return await runOnce(open, work)
     } catch (error) {
       if (attempt >= beginning.retries || open.lost || !isConflict(error)) throw error
       await pause(attempt)
@@ -62,7 +58,7 @@ export async function runTransaction<T>(
   }
 }
 
-async function runOnce<T>(open: OpenTransaction, beginning: Beginning, work: Work<T>): Promise<T> {
+async function runOnce<T>(open: OpenTransaction, work: Work<T>): Promise<T> {
   let result: T
   try {
     const working = runInside(open, async () => settled(await work(open.sql)))
@@ -71,8 +67,7 @@ async function runOnce<T>(open: OpenTransaction, beginning: Beginning, work: Wor
     open.rollBack()
     throw open.explain(error)
   }
-  const committed = open.commit()
-  if (!beginning.endsSafely) await committed
+  await open.commit()
   return result
 }
 

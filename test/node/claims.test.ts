@@ -130,6 +130,26 @@ describe.each([
       expect(await costs((scope) => scope.as(claimsOf(1)))).toEqual(bare)
     })
 
+    it.each([
+      { url: 'postgres://user:secret@5a1d.hyperdrive.local:5432/db' },
+      { pooler: 'hyperdrive' },
+    ] as const)('refuses a Hyperdrive that may cache: %j', async (options) => {
+      await using scope = open(options)
+      const someone = scope.as(claimsOf(1))
+      const refusals = [
+        () => someone.sql`select 1`,
+        () => someone.transaction((sql) => sql`select 1`),
+        () => someone.batch((sql) => [sql`select 1`]),
+      ]
+      for (const refused of refusals) {
+        await expect(async () => refused()).rejects.toMatchObject({
+          code: 'ERR_CLAIMS',
+          hint: expect.stringContaining('hyperdriveCaching'),
+        })
+      }
+      expect(scope.metrics.connects).toBe(0)
+    })
+
     it('refuses roles before anything is sent', async () => {
       await using scope = open()
       for (const role of [
