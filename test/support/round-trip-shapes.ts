@@ -15,14 +15,19 @@ export interface Shape {
   name: string
   /** Whether the login counts; otherwise the same has been done once on the same connection. */
   cold: boolean
-  /** Whether it runs under settings of its transaction. */
-  settings?: boolean
+  /** What it does where the wire makes the settings, by which somebody is told. */
+  claimed?: (sql: Sql) => Promise<unknown>
   postgres: (sql: Sql) => Promise<unknown>
   pg: (client: PgClient) => Promise<unknown>
 }
 
 const QUERY = 'select $1::int as n'
-const SETTINGS = "select set_config('request.claim', 'x', true)"
+/** Somebody, by a role that every server has. */
+export const CLAIMS = [
+  ['request.jwt.claims', '{"sub":"x"}'],
+  ['role', 'pg_read_all_data'],
+] as const
+const SETTINGS = `select ${CLAIMS.map((one) => `set_config('${one.join("', '")}', true)`).join(', ')}`
 
 const times = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
@@ -63,6 +68,21 @@ function atOnce(count: number): Pick<Shape, 'postgres' | 'pg'> {
   }
 }
 
+/** By hand, which takes a transaction for a single query too. */
+const UNDER_CLAIMS: Pick<Shape, 'postgres' | 'pg'> = {
+  postgres: (sql) =>
+    sql.begin(async (tx) => {
+      await tx.unsafe(SETTINGS)
+      await tx`select ${1}::int as n`
+    }),
+  async pg(client) {
+    await client.query('begin')
+    await client.query(SETTINGS)
+    await client.query(QUERY, [1])
+    await client.query('commit')
+  },
+}
+
 export const SHAPES: readonly Shape[] = [
   PLAIN,
   { name: 'cold, a parameterised query', cold: true, ...PARAMETERISED },
@@ -71,21 +91,12 @@ export const SHAPES: readonly Shape[] = [
   { name: '20 plain queries at once', cold: false, ...atOnce(20) },
   { name: '`begin` with 1 query', cold: false, ...transaction(1) },
   { name: '`begin` with 5 queries', cold: false, ...transaction(5) },
+  { name: 'a query under claims', cold: false, claimed: PARAMETERISED.postgres, ...UNDER_CLAIMS },
   {
-    name: 'a query under settings of its transaction',
+    name: '`begin` with 1 query under claims',
     cold: false,
-    settings: true,
-    postgres: (sql) =>
-      sql.begin(async (tx) => {
-        await tx.unsafe(SETTINGS)
-        await tx`select ${1}::int as n`
-      }),
-    async pg(client) {
-      await client.query('begin')
-      await client.query(SETTINGS)
-      await client.query(QUERY, [1])
-      await client.query('commit')
-    },
+    claimed: transaction(1).postgres,
+    ...UNDER_CLAIMS,
   },
   {
     name: 'Drizzle’s select',
@@ -110,6 +121,3 @@ export const SHAPES: readonly Shape[] = [
     pg: (client) => client.query(QUERY, [1]),
   },
 ]
-
-/** What a shape under settings does where the wire makes them. */
-export const UNDER_SETTINGS = PARAMETERISED.postgres

@@ -9,9 +9,10 @@ import { transport } from '../../src/transports/node.ts'
 import { Front } from '../../src/wire/front.ts'
 import { Meter } from '../../src/wire/meter.ts'
 import { direct, type Profile, pipelined, universal } from '../../src/wire/profile.ts'
+import type { Setting } from '../../src/wire/prologue.ts'
 import { Upstream } from '../../src/wire/upstream.ts'
 import { type CountingProxy, startCountingProxy } from './counting-proxy.ts'
-import { PLAIN, SHAPES, type Shape, UNDER_SETTINGS } from './round-trip-shapes.ts'
+import { CLAIMS, PLAIN, SHAPES, type Shape } from './round-trip-shapes.ts'
 
 /** Where a column is measured, and how to log in there. */
 export interface Place {
@@ -73,7 +74,7 @@ async function barePg(at: Place, ca: string | undefined): Promise<Client> {
 function ours(profile: Profile): Column['connect'] {
   return async (at, ca) => {
     const close: (() => Promise<void>)[] = []
-    const connect = (settings: readonly [string, string][]): Sql => {
+    const connect = (settings: readonly Setting[]): Sql => {
       const upstream = new Upstream(
         {
           route: { transport, address: at, tls: ca === undefined ? undefined : { ca }, profile },
@@ -106,8 +107,8 @@ function ours(profile: Profile): Column['connect'] {
     let sql: Sql | undefined
     return {
       run(shape) {
-        sql ??= connect(shape.settings ? [['request.claim', 'x']] : [])
-        return shape.settings ? UNDER_SETTINGS(sql) : shape.postgres(sql)
+        sql ??= connect(shape.claimed ? CLAIMS : [])
+        return (shape.claimed ?? shape.postgres)(sql)
       },
       end: () => Promise.all(close.map((one) => one())),
     }
