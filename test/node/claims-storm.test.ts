@@ -56,6 +56,23 @@ async function request(scope: Scope, user: number, kind: number): Promise<void> 
     expect(row?.role).toBe(postgres.user)
     return
   }
+  if (kind === 6) {
+    const [, mine, all] = await someone.batch((make) => [
+      make`insert into notes (body) values (${`batch of ${user}`})`,
+      make.unsafe(select),
+      make.unsafe(`${select} where id > $1`, [0]),
+    ])
+    expectOwn([...mine, ...all], user)
+    return
+  }
+  if (kind === 7) {
+    const refused = someone.batch((make) => [
+      make`insert into notes (body) values ('never')`,
+      make.unsafe(select),
+      make`select 1 / ${0}::int`,
+    ])
+    return void (await refused)
+  }
   for await (const rows of sql.unsafe(`${select} order by id`).cursor(3)) expectOwn(rows, user)
 }
 
@@ -78,7 +95,7 @@ describe.skipIf(!pgbouncer)('200 requests of 20 users on one pool', { timeout: 6
     const outcomes: Record<string, number> = {}
     const one = async (n: number): Promise<void> => {
       const controller = new AbortController()
-      const kind = Math.floor(random() * 7)
+      const kind = Math.floor(random() * 9)
       const database = createDatabase({
         url: bed.url(pool),
         queryTimeoutMs: kind === 4 ? 300 : 20_000,
