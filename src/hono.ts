@@ -18,7 +18,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Sql } from './drivers/driver.ts'
 import { type NullpoolOptions, readMiddlewareOptions } from './hono-options.ts'
-import { openRequest } from './hono-request.ts'
+import { openRequest, type Request } from './hono-request.ts'
 import { RequestConnection } from './request-connection.ts'
 import { type BodyOrigin, finishResponse } from './response.ts'
 import type { Scope, ScopeContext } from './scope.ts'
@@ -53,11 +53,12 @@ export function nullpool(
   const settings = readMiddlewareOptions(options)
   return async function nullpool(c, next) {
     const connection = new RequestConnection(settings.database, scopeContext(c))
-    const request = await openRequest(c, connection, settings)
-    c.set('sql', request.scope.sql)
-    c.set('db', request.scope)
     const origin = observe(c, connection)
+    let request: Request
     try {
+      request = await openRequest(c, connection, settings)
+      c.set('sql', request.scope.sql)
+      c.set('db', request.scope)
       await connection.run(() => request.run(next))
       await request.end(origin)
     } catch (error) {

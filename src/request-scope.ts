@@ -40,13 +40,13 @@ export class RequestScope implements Scope {
     second?: (sql: TransactionSql) => Promise<T>,
   ): Promise<T> {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
-    return runTransaction(this.#connection, this.#identity, options, work)
+    return runTransaction(this.#connection, this.#identity, options, work, this.#open)
   }
 
   async batch<const T extends readonly PromiseLike<unknown>[]>(
     work: (sql: Sql) => T,
   ): Promise<BatchResults<T>> {
-    const enclosing = enclosingTransaction(this.#connection, this.#identity)
+    const enclosing = this.#open ?? enclosingTransaction(this.#connection, this.#identity)
     if (enclosing) return runInTransaction(enclosing.sql as unknown as Sql, work)
     return runBatch(this.#connection, this.#identity, this.sql, work)
   }

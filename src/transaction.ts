@@ -31,12 +31,17 @@ export function enclosingTransaction(
   return open?.isOpenFor(connection, identity) ? open : undefined
 }
 
-/** See `Scope.transaction`. */
+/**
+ * See `Scope.transaction`.
+ *
+ * @param whole - The transaction that the whole request is.
+ */
 export async function runTransaction<T>(
   connection: RequestConnection,
   identity: Identity | undefined,
   options: TransactionOptions,
   work: Work<T> | undefined,
+  whole?: OpenTransaction,
 ): Promise<T> {
   if (typeof work !== 'function') {
     throw new NullpoolError('ERR_OPTIONS', 'transaction() takes a function, after its options.')
@@ -44,7 +49,7 @@ export async function runTransaction<T>(
   connection.admit()
   const beginning = readTransactionOptions(options)
   if (identity) refuseIdentity(beginning.settings)
-  const enclosing = enclosingTransaction(connection, identity)
+  const enclosing = whole ?? enclosingTransaction(connection, identity)
   if (enclosing) return runNested(enclosing, options, work)
   for (let attempt = 0; ; attempt += 1) {
     const open = new OpenTransaction(connection, identity, beginning)

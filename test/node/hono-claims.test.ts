@@ -69,6 +69,21 @@ describe.skipIf(!pgbouncer)('nullpool({ claims })', () => {
     await bed.expectClosed(1)
   })
 
+  it('closes what was opened early where the claims fail', async () => {
+    const opened = Promise.withResolvers<void>()
+    const app = bed.app({
+      connect: 'eager',
+      onEvent: ({ type }) => type === 'connect' && opened.resolve(),
+      claims: async () => {
+        await opened.promise
+        throw new RangeError('no claims today')
+      },
+    })
+    app.get('/', async (c) => c.json(await c.var.sql`select 1`))
+    expect(await (await bed.get(app)).text()).toBe('no claims today')
+    await bed.expectClosed(1)
+  })
+
   it('refuses what is no function', () => {
     expect(() => nullpool({ claims: {} as never })).toThrow(/The option claims takes a function/)
   })

@@ -100,6 +100,7 @@ describe.skipIf(!pgbouncer)('nullpool({ transaction })', () => {
   })
 
   it('refuses a streamed body behind a statement and rolls back', async () => {
+    const left = Promise.withResolvers<void>()
     const routes = app()
       .get('/stream', async (c) => {
         await c.var.sql`insert into deeds values ('half')`
@@ -107,8 +108,17 @@ describe.skipIf(!pgbouncer)('nullpool({ transaction })', () => {
       })
       .get('/late', (c) =>
         stream(c, async (body) => {
-          const failure = await c.var.sql`select 1`.catch((error: Error) => error)
-          await body.write(String(Reflect.get(failure, 'code')))
+          const { sql, db } = c.var
+          await left.promise
+          const late = [
+            async () => sql`select 1`,
+            async () => db.transaction((inner) => inner`select 1`),
+            async () => db.batch((inner) => [inner`select 1`]),
+          ]
+          for (const use of late) {
+            const failure = await use().catch((error: Error) => error)
+            await body.write(`${Reflect.get(failure, 'code')} `)
+          }
         }),
       )
       .get('/none', (c) => stream(c, async (body) => void (await body.write('no query'))))
@@ -116,6 +126,10 @@ describe.skipIf(!pgbouncer)('nullpool({ transaction })', () => {
     expect([refused.status, await refused.text()]).toEqual([500, 'ERR_TRANSACTION_STREAM'])
     expect(await deeds()).toEqual([])
     expect(await (await bed.get(routes, '/none')).text()).toBe('no query')
+    const over = 'ERR_TRANSACTION_OVER '
+    const late = await bed.get(routes, '/late')
+    left.resolve()
+    expect(await late.text()).toBe(over.repeat(3))
     await bed.expectClosed(1)
   })
 
@@ -135,6 +149,10 @@ describe.skipIf(!pgbouncer)('nullpool({ transaction })', () => {
           throw new Error('back')
         })
         .catch(() => undefined)
+      const [[batched]] = await c.var.db.batch((sql) => [
+        sql<{ n: number }[]>`select count(*)::int as n from deeds`,
+      ])
+      expect(batched).toEqual({ n: 2 })
       await expect(
         c.var.sql.begin('read only', async (sql) => sql`select 1`),
       ).rejects.toMatchObject({ code: 'ERR_OPTIONS' })
