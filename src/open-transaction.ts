@@ -2,58 +2,99 @@ import type { Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
+import type { ClientTypes } from './request-clients.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
-import { type Handle, transactionHandle } from './transaction-handle.ts'
+import { type Handle, type Savepoints, transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
 import { withOutcome } from './transaction-outcome.ts'
 import type { Front } from './wire/front.ts'
+import type { FrontOptions } from './wire/front-options.ts'
 
 /** Error of `commit` that the wire gives where the server has answered with ROLLBACK. */
 const ROLLED_BACK = '40000'
 
-/** One transaction: a client of its own, which connects with the first statement. */
+/** A client of a transaction, with the values of its own types, and the handle that is lent. */
+interface Member {
+  types: ClientTypes | undefined
+  client: Sql
+  handle: Handle
+}
+
+/** One transaction: clients of its own, of which the first that is used connects. */
 export class OpenTransaction {
-  readonly sql: TransactionSql
   /** Rejects when the connection is lost while nothing of the transaction waits for it. */
   readonly failed: Promise<never>
   #connection: RequestConnection
   #identity: Identity | undefined
-  #client: Sql
-  #handle: Handle
-  #front: Front | undefined
-  #endsSafely: boolean
+  #beginning: Beginning
+  #members: Member[] = []
+  #savepoints: Savepoints = { count: 0 }
+  /** The one that was used first, by which the transaction ends. */
+  #first: Member | undefined
+  #fronts: Front[] = []
   #used = false
-  #open = true
+  #ending: 'commit' | 'rollback' | undefined
   #fail: (error: unknown) => void = () => undefined
   #lost = false
 
-  constructor(
-    connection: RequestConnection,
-    identity: Identity | undefined,
-    { begin, settings, endsSafely }: Beginning,
-  ) {
-    this.#endsSafely = endsSafely
+  constructor(connection: RequestConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
     this.#identity = identity
+    this.#beginning = beginning
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
     this.failed.catch(() => undefined)
-    const options = {
-      begin,
-      settings,
-      failed: (failure: () => NullpoolError) => this.#disconnected(failure),
-    }
+  }
+
+  get sql(): TransactionSql {
+    return this.handle()
+  }
+
+  /** What is lent; for somebody with types of their own, another handle of the same transaction. */
+  handle(types?: ClientTypes): TransactionSql {
+    const known = this.#members.find((member) => member.types === types)
+    return (known ?? this.#addMember(types)).handle.sql
+  }
+
+  #addMember(types: ClientTypes | undefined): Member {
     const create = (): Sql => {
       this.#used = true
-      return connection.clients.create(identity, options, (front) => {
-        this.#front = front
+      this.#first ??= member
+      return this.#connection.clients.create({
+        identity: this.#identity,
+        front: () => this.#frontOptions(),
+        opened: (front) => this.#opened(front),
+        types,
       })
     }
-    this.#client = lazySql(create, () => connection.admit())
-    this.#handle = transactionHandle(this.#client)
-    this.sql = this.#handle.sql
+    const client = lazySql(create, () => this.#connection.admit())
+    const member: Member = { types, client, handle: transactionHandle(client, this.#savepoints) }
+    if (this.#ending) member.handle.revoke()
+    this.#members.push(member)
+    return member
+  }
+
+  #frontOptions(): FrontOptions {
+    const { begin, settings } = this.#beginning
+    const [first] = this.#fronts
+    if (first) return { settings, inside: first }
+    return { begin, settings, failed: (failure) => this.#disconnected(failure) }
+  }
+
+  #opened(front: Front): void {
+    this.#fronts.push(front)
+    // Of statements that nobody has awaited the end may come first.
+    if (this.#ending === 'rollback') front.retire(transactionOver)
+    else if (this.#ending === 'commit') front.conclude()
+  }
+
+  /** Changes how it begins, which is possible until something has been used. */
+  beginWith(begin: string): boolean {
+    if (this.#used) return false
+    this.#beginning = { ...this.#beginning, begin }
+    return true
   }
 
   /** Whether it has had a statement. */
@@ -69,48 +110,50 @@ export class OpenTransaction {
   /** Whether it is open, on this connection and for the same somebody. */
   isOpenFor(connection: RequestConnection, identity: Identity | undefined): boolean {
     const same = this.#connection === connection && this.#identity?.key === identity?.key
-    return this.#open && same
+    return this.#ending === undefined && same
   }
 
   /** Resolves once it is committed, or at once where nothing can go wrong; the connection stays. */
   async commit(): Promise<void> {
     const committed = this.#commit()
-    if (!this.#endsSafely) return committed
+    if (!this.#beginning.endsSafely) return committed
     // Whatever ends the connection now, what was read has been read.
     committed.catch(() => undefined)
   }
 
   async #commit(): Promise<void> {
-    this.#close()
-    if (!this.#used) return
-    this.#front?.conclude()
-    const committing = this.#client.unsafe('commit')
+    this.#end('commit')
+    const [front, ...others] = this.#fronts
+    // What nobody has awaited must not come behind the end.
+    for (const other of others) other.retire(transactionOver)
+    if (!this.#first) return
+    front?.conclude()
     try {
-      await committing
+      await this.#first.client.unsafe('commit')
     } catch (error) {
       // What the server has confirmed is so, whatever came behind.
-      if (this.#front?.outcome !== 'committed') throw this.explain(error)
+      if (this.#fronts[0]?.outcome !== 'committed') throw this.explain(error)
     } finally {
-      this.#front?.retire(transactionOver)
+      this.#fronts[0]?.retire(transactionOver)
     }
   }
 
   /** Nobody waits for that; whatever comes next comes behind it. */
   rollBack(): void {
-    this.#close()
-    this.#front?.retire(transactionOver)
+    this.#end('rollback')
+    for (const front of this.#fronts) front.retire(transactionOver)
   }
 
   /** The same error, with what became of the transaction where the connection was lost. */
   explain(error: unknown): unknown {
     if (isSqlState(error, ROLLED_BACK)) return transactionRolledBack(error)
     if (!this.#lost || !NullpoolError.is(error) || error.outcome) return error
-    return withOutcome(error, this.#front?.outcome ?? 'rolled back')
+    return withOutcome(error, this.#fronts[0]?.outcome ?? 'rolled back')
   }
 
-  #close(): void {
-    this.#open = false
-    this.#handle.revoke()
+  #end(how: 'commit' | 'rollback'): void {
+    this.#ending ??= how
+    for (const { handle } of this.#members) handle.revoke()
   }
 
   #disconnected(failure: () => NullpoolError): void {

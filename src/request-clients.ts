@@ -1,12 +1,30 @@
 import type { Identity } from './claims.ts'
 import type { ConnectionPlan } from './connection-plan.ts'
 import type { DriverHost, Sql } from './drivers/driver.ts'
-import { createGuard, type Guard } from './guard/guard.ts'
+import { createGuard, type Guard, type GuardMode } from './guard/guard.ts'
 import type { Settings } from './options.ts'
 import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
 import { Batch } from './wire/batch.ts'
-import { Front, type FrontOptions } from './wire/front.ts'
+import { Front } from './wire/front.ts'
+import type { FrontOptions } from './wire/front-options.ts'
 import type { Upstream } from './wire/upstream.ts'
+
+/** How a client reads and writes values of types, by OID, where it is not as the driver does. */
+export interface ClientTypes {
+  parsers: Record<string, (text: string) => unknown>
+  serializers: Record<string, (value: unknown) => unknown>
+}
+
+/** What a client is for. */
+export interface ClientOptions {
+  /** For whom its statements run; the connection's own role, if nobody. */
+  identity?: Identity | undefined
+  /** What its front does on its own; asked when the client connects. */
+  front?: () => FrontOptions
+  /** Given each front that the client opens; one, unless it reserves. */
+  opened?: (front: Front) => void
+  types?: ClientTypes | undefined
+}
 
 /** Makes clients of the driver, which all speak through the connection of one request. */
 export class RequestClients {
@@ -28,20 +46,20 @@ export class RequestClients {
     this.#warn = warn
   }
 
-  /**
-   * @param identity - For whom its statements run; the connection's own role, if nobody.
-   * @param options - What its front does on its own.
-   * @param opened - Given each front that the client opens; one, unless it reserves.
-   */
-  create(identity?: Identity, options: FrontOptions = {}, opened?: (front: Front) => void): Sql {
+  /** A client; see {@link ClientOptions}. */
+  create({ identity, front, opened, types }: ClientOptions = {}): Sql {
     const upstream = this.#connectFor(identity)
-    const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
     const guard = this.#guardFor(identity)
-    return this.#createClient((listener) => {
-      const front = new Front(upstream, listener, { ...options, settings, guard })
-      opened?.(front)
-      return front
+    const sql = this.#createClient((listener) => {
+      const options = front?.() ?? {}
+      const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
+      const made = new Front(upstream, listener, { ...options, settings, guard })
+      opened?.(made)
+      return made
     })
+    Object.assign(sql.options.parsers, types?.parsers)
+    Object.assign(sql.options.serializers, types?.serializers)
+    return sql
   }
 
   /** A client of which each of the first statements is a part of one batch. */
@@ -51,6 +69,11 @@ export class RequestClients {
     const options = { settings, guard: this.#guardFor(identity) }
     const client = this.#createClient((listener) => new Front(batch, listener, options), size)
     return { client, batch }
+  }
+
+  /** What becomes of statements that need a session. */
+  get guard(): GuardMode {
+    return this.#plan.guard
   }
 
   #createClient(connect: DriverHost['connect'], connections?: number): Sql {

@@ -240,7 +240,9 @@ export class RequestConnection {
 
   #waitUntil(promise: Promise<unknown>): void {
     try {
-      this.#context.waitUntil?.(promise)
+      const { waitUntil } = this.#context
+      if (waitUntil) waitUntil(promise)
+      else runtime.waitUntil?.(promise)
     } catch {
       // Too late in the life of the request for the platform; the close is bounded all the same.
     }

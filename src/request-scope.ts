@@ -2,12 +2,32 @@ import { abortable, type Cancellable } from './abortable.ts'
 import { type BatchResults, runBatch, runInTransaction } from './batch.ts'
 import type { Claims, Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
+import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import type { Scope, ScopeMetrics } from './scope.ts'
 import { insideTransaction } from './scope-refusals.ts'
 import { enclosingTransaction, runTransaction, type TransactionOptions } from './transaction.ts'
+
+/** What a scope is made of. */
+export interface ScopeParts {
+  connection: RequestConnection
+  identity: Identity | undefined
+  /** The transaction that everything is in. */
+  open: OpenTransaction | undefined
+}
+
+/**
+ * @param taker - Who wants to know, for the error.
+ * @throws {NullpoolError} `ERR_OPTIONS` for anything but a scope.
+ */
+export function partsOf(scope: Scope, taker: string): ScopeParts {
+  if (scope instanceof RequestScope) return scope.parts
+  throw new NullpoolError('ERR_OPTIONS', `${taker} takes a scope.`, {
+    hint: 'That is c.var.db of a request, or what database.run() gives, made by the same copy of this package.',
+  })
+}
 
 /** What a handler is given: clients on the connection of its request. */
 export class RequestScope implements Scope {
@@ -25,8 +45,13 @@ export class RequestScope implements Scope {
     this.#connection = connection
     this.#identity = identity
     this.#open = open
-    const create = (): Sql => connection.clients.create(identity)
+    const create = (): Sql => connection.clients.create({ identity })
     this.sql = (open?.sql as Sql | undefined) ?? lazySql(create, () => connection.admit())
+  }
+
+  /** What adapters of other drivers are made of. */
+  get parts(): ScopeParts {
+    return { connection: this.#connection, identity: this.#identity, open: this.#open }
   }
 
   get metrics(): ScopeMetrics {
@@ -40,7 +65,8 @@ export class RequestScope implements Scope {
     second?: (sql: TransactionSql) => Promise<T>,
   ): Promise<T> {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
-    return runTransaction(this.#connection, this.#identity, options, work, this.#open)
+    const { connection, identity, open: whole } = this.parts
+    return runTransaction({ connection, identity, whole }, options, work)
   }
 
   async batch<const T extends readonly PromiseLike<unknown>[]>(

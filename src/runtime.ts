@@ -17,6 +17,8 @@ export interface Runtime {
   bindings(): unknown
   /** A variable of the process's environment. */
   variable(name: string): string | undefined
+  /** Keeps the process of a request alive, where the platform offers that without a request. */
+  waitUntil?(promise: Promise<unknown>): void
   /** A new, empty context. Runtimes without one never see a value. */
   createContext<T>(): AsyncContext<T>
 }

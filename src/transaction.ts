@@ -3,13 +3,15 @@ import { type Identity, refuseIdentity } from './claims.ts'
 import type { TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { OpenTransaction } from './open-transaction.ts'
+import type { ClientTypes } from './request-clients.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { savepointOptions } from './scope-refusals.ts'
 import { readTransactionOptions, type TransactionOptions } from './transaction-options.ts'
 
 export type { TransactionOptions } from './transaction-options.ts'
 
-type Work<T> = (sql: TransactionSql) => Promise<T>
+/** Is given the transaction itself too, unless it is a savepoint of another. */
+type Work<T> = (sql: TransactionSql, open?: OpenTransaction) => Promise<T>
 
 /** The transaction that the code at hand runs in. */
 const current = runtime.createContext<OpenTransaction>()
@@ -31,30 +33,34 @@ export function enclosingTransaction(
   return open?.isOpenFor(connection, identity) ? open : undefined
 }
 
-/**
- * See `Scope.transaction`.
- *
- * @param whole - The transaction that the whole request is.
- */
+/** Where a transaction is to be. */
+export interface TransactionPlace {
+  connection: RequestConnection
+  identity: Identity | undefined
+  /** The transaction that the whole request is. */
+  whole?: OpenTransaction | undefined
+  types?: ClientTypes | undefined
+}
+
+/** See `Scope.transaction`. */
 export async function runTransaction<T>(
-  connection: RequestConnection,
-  identity: Identity | undefined,
+  place: TransactionPlace,
   options: TransactionOptions,
   work: Work<T> | undefined,
-  whole?: OpenTransaction,
 ): Promise<T> {
   if (typeof work !== 'function') {
     throw new NullpoolError('ERR_OPTIONS', 'transaction() takes a function, after its options.')
   }
+  const { connection, identity, whole, types } = place
   connection.admit()
   const beginning = readTransactionOptions(options)
   if (identity) refuseIdentity(beginning.settings)
   const enclosing = whole ?? enclosingTransaction(connection, identity)
-  if (enclosing) return runNested(enclosing, options, work)
+  if (enclosing) return runNested(enclosing, options, types, work)
   for (let attempt = 0; ; attempt += 1) {
     const open = new OpenTransaction(connection, identity, beginning)
     try {
-      return await runOnce(open, work)
+      return await runOnce(open, types, work)
     } catch (error) {
       if (attempt >= beginning.retries || open.lost || !isConflict(error)) throw error
       await pause(attempt)
@@ -63,10 +69,14 @@ export async function runTransaction<T>(
   }
 }
 
-async function runOnce<T>(open: OpenTransaction, work: Work<T>): Promise<T> {
+async function runOnce<T>(
+  open: OpenTransaction,
+  types: ClientTypes | undefined,
+  work: Work<T>,
+): Promise<T> {
   let result: T
   try {
-    const working = runInside(open, async () => settled(await work(open.sql)))
+    const working = runInside(open, async () => settled(await work(open.handle(types), open)))
     result = await Promise.race([working, open.failed])
   } catch (error) {
     open.rollBack()
@@ -84,12 +94,13 @@ async function settled<T>(result: T): Promise<T> {
 function runNested<T>(
   enclosing: OpenTransaction,
   options: TransactionOptions,
+  types: ClientTypes | undefined,
   work: Work<T>,
 ): Promise<T> {
   if (Object.values(options).some((value) => value !== undefined)) {
     throw savepointOptions()
   }
-  return enclosing.sql.savepoint((sql) => work(sql)) as Promise<T>
+  return enclosing.handle(types).savepoint((sql) => work(sql)) as Promise<T>
 }
 
 /** A serialization failure or a deadlock, also where an ORM has put its own error around it. */

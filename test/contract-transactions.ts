@@ -56,6 +56,24 @@ export function transactionCalls(test: Test, run: Run): void {
       )
     }))
 
+  test('transaction() brings statements that nobody awaits to the same end', () =>
+    run(async (scope) => {
+      await scope.sql`drop table if exists contract_unawaited`
+      await scope.sql`create table contract_unawaited (n int)`
+      const unawaited: Promise<unknown>[] = []
+      const insert = (n: number, fails: boolean): Promise<unknown> =>
+        scope.transaction(async (sql) => {
+          const statement = sql`insert into contract_unawaited values (${n})`
+          unawaited.push(statement.catch((error: unknown) => error))
+          if (fails) throw new RangeError('no')
+        })
+      await insert(1, false)
+      await assert.rejects(insert(2, true), RangeError)
+      await Promise.all(unawaited)
+      assert.deepEqual([...(await scope.sql`select n from contract_unawaited`)], [{ n: 1 }])
+      await scope.sql`drop table contract_unawaited`
+    }))
+
   test('transaction() that uses nothing opens nothing', () =>
     run(async (scope) => {
       assert.equal(await scope.transaction(async () => 1), 1)

@@ -5,7 +5,12 @@ import { defineConfig } from 'vitest/config'
 const built = (path: string): string => fileURLToPath(new URL(`../dist/${path}`, import.meta.url))
 
 /** The package by name is what was built, as its users get it. */
-const byName = { 'nullpool/hono': built('hono.js'), nullpool: built('index.js') }
+const byName = {
+  'nullpool/hono': built('hono.js'),
+  'nullpool/drizzle': built('drizzle.js'),
+  'nullpool/kysely': built('kysely.js'),
+  nullpool: built('index.js'),
+}
 
 export default defineConfig({
   test: {

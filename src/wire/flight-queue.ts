@@ -1,5 +1,5 @@
 import type { Flight } from './flight.ts'
-import type { FlightReceiver } from './flight-receiver.ts'
+import { type FlightReceiver, ownerOf } from './flight-receiver.ts'
 import type { TransactionStatus } from './messages.ts'
 
 /** The flights of one upstream: those that wait, and those that are under way, in order. */
@@ -65,7 +65,7 @@ export class FlightQueue {
     const isFree = status === undefined || status === 'I'
     const flight = isFree
       ? this.#waiting[0]
-      : this.#waiting.find(({ receiver }) => receiver === this.#owner)
+      : this.#waiting.find(({ receiver }) => ownerOf(receiver) === this.#owner)
     if (!flight) return undefined
     flight.receiver.reviews(flight, status ?? 'I', !this.first)
     const last = this.#underWay.at(-1)
@@ -88,7 +88,7 @@ export class FlightQueue {
   go(flight: Flight): void {
     this.#waiting = this.#waiting.filter((other) => other !== flight)
     this.#underWay.push(flight)
-    if (!flight.localAnswer) this.#owner = flight.receiver
+    if (!flight.localAnswer) this.#owner = ownerOf(flight.receiver)
   }
 
   /** Notes that the oldest flight under way has ended. */

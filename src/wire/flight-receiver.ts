@@ -4,6 +4,8 @@ import type { TransactionStatus } from './messages.ts'
 
 /** Where the answers to a flight go. */
 export interface FlightReceiver {
+  /** Whose transactions its flights are part of; its own, unless it says so. */
+  readonly owner?: FlightReceiver
   /** Bytes of whole messages, in order. */
   receive(bytes: Uint8Array): void
   /** The flight's ReadyForQuery has been received; it was part of the bytes. */
@@ -14,6 +16,11 @@ export interface FlightReceiver {
   departs(flight: Flight, status: TransactionStatus, settled: boolean): void
   /** The flight was not sent, and nothing else is wrong. */
   refused(flight: Flight, error: NullpoolError): void
+}
+
+/** Whose a transaction is. */
+export function ownerOf(receiver: FlightReceiver): FlightReceiver {
+  return receiver.owner ?? receiver
 }
 
 /** Whoever has left. */

@@ -2,6 +2,7 @@ import type { NullpoolError } from '../errors.ts'
 import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
+import type { FrontOptions } from './front-options.ts'
 import {
   emptyQueryResponse,
   localGreeting,
@@ -20,7 +21,7 @@ import {
   statementText,
   type TransactionStatus,
 } from './messages.ts'
-import { Prologue, type Setting } from './prologue.ts'
+import { Prologue } from './prologue.ts'
 import { type Outcome, Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
 import type { UpstreamUser } from './upstream-events.ts'
@@ -37,27 +38,13 @@ export interface FrontListener {
 
 const NOTHING: Uint8Array = new Uint8Array()
 
-/** What a front does on its own, beside passing on what its driver says. */
-export interface FrontOptions {
-  /** Made at the beginning of each transaction. */
-  settings?: readonly Setting[]
-  /**
-   * The statement with which a transaction begins that is all that this front is for. It travels with the
-   * first statement; nothing but {@link Front.conclude} lets the driver end it.
-   */
-  begin?: string
-  /** Looks at every statement; what it returns is told in the place of an answer. */
-  guard?: ((text: string) => NullpoolError | undefined) | undefined
-  /** Told when the connection has failed, and how. */
-  failed?: (failure: () => NullpoolError) => void
-}
-
 /**
  * What a driver takes for a server: it trusts it, it is ready at once, and it never goes away. Behind
  * it, flights of the driver go to the upstream. When the upstream has failed, each flight is answered
  * with the failure, so that a driver never reconnects and never waits.
  */
 export class Front implements FlightReceiver, UpstreamUser {
+  readonly owner: Front
   #upstream: FlightCarrier
   #listener: FrontListener
   #reader = new MessageReader(MESSAGE_LIMIT)
@@ -83,14 +70,15 @@ export class Front implements FlightReceiver, UpstreamUser {
   #statement: Uint8Array | undefined
 
   constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
-    const { settings = [], begin, guard, failed } = options
+    const { settings = [], begin, guard, failed, inside } = options
     this.#guard = guard
     this.#upstream = upstream
     this.#listener = listener
     this.#failed = failed
-    this.#isTransaction = begin !== undefined
+    this.#isTransaction = begin !== undefined || inside !== undefined
+    this.owner = inside ?? this
     this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
-    this.#transaction = new Transaction(this.#prologue, begin)
+    this.#transaction = inside ? inside.#transaction : new Transaction(this.#prologue, begin)
   }
 
   /** What is certain of the transaction that this front is for. */

@@ -1,0 +1,92 @@
+/**
+ * Drizzle ORM, unmodified, on the connection of a request.
+ *
+ * @module
+ *
+ * @example
+ * ```ts
+ * import { drizzle } from 'drizzle-orm/postgres-js'
+ * import { drizzleClient } from 'nullpool/drizzle'
+ *
+ * app.get('/books', async (c) => {
+ *   const db = drizzle(drizzleClient(c.var.db), { schema })
+ *   return c.json(await db.query.books.findMany({ with: { author: true } }))
+ * })
+ * ```
+ */
+import type { Sql, TransactionSql } from './drivers/driver.ts'
+import { NullpoolError } from './errors.ts'
+import { lazySql } from './lazy-sql.ts'
+import type { OpenTransaction } from './open-transaction.ts'
+import type { ClientTypes } from './request-clients.ts'
+import { partsOf } from './request-scope.ts'
+import type { Scope } from './scope.ts'
+import { runTransaction } from './transaction.ts'
+
+type Work = (sql: TransactionSql) => Promise<unknown>
+type Unsafe = (text: string, ...rest: unknown[]) => unknown
+
+/** With these words Drizzle's migrator begins, whatever its table is called. */
+const MIGRATES =
+  /^\s*create\s+(schema\s+if\s+not\s+exists\s+"drizzle"|table\s+if\s+not\s+exists\s+\S+\s*\(\s*id\s+serial\s+primary\s+key,\s*hash\s+text\s+not\s+null,\s*created_at\s+bigint)/i
+
+/** Drizzle sends the modes of a transaction as its first statement. */
+const SETS_MODES =
+  /^\s*set\s+transaction((?:\s+(?:isolation\s+level\s+(?:serializable|repeatable\s+read|read\s+(?:un)?committed)|read\s+(?:only|write)|(?:not\s+)?deferrable))+)\s*$/i
+
+/**
+ * A client for `drizzle()` of `drizzle-orm/postgres-js`, on the connection of `scope`, with parsers and
+ * serializers of its own: Drizzle changes those of the client that it is given, and `scope.sql` keeps its types.
+ *
+ * It connects with the first query. Transactions are those of `Scope.transaction`: `BEGIN` and the modes
+ * travel with the first statement, the handle is dead after the end, a lost connection says what became
+ * of it. On a scope of `as(claims)` everything runs under the claims.
+ *
+ * @throws {NullpoolError} `ERR_OPTIONS` for anything but a scope. From a migration behind a
+ *   transaction-mode pooler, `ERR_SESSION_STATE`.
+ *
+ * @see https://orm.drizzle.team/docs/get-started-postgresql
+ */
+export function drizzleClient(scope: Scope): Sql {
+  const { connection, identity, open: whole } = partsOf(scope, 'drizzleClient()')
+  const types: ClientTypes = { parsers: {}, serializers: {} }
+  const create = (): Sql => connection.clients.create({ identity, types })
+  const client = whole?.handle(types) ?? lazySql(create, () => connection.admit())
+  const begin = (first: Work | string, second?: Work): Promise<unknown> => {
+    const work = typeof first === 'function' ? first : second
+    const given = (sql: TransactionSql, open?: OpenTransaction): Promise<unknown> =>
+      Promise.resolve(work?.(open ? withModes(sql, open) : sql))
+    return runTransaction({ connection, identity, whole, types }, {}, work && given)
+  }
+  const unsafe: Unsafe = (text, ...rest) => {
+    if (MIGRATES.test(text) && connection.clients.guard !== 'off') return Promise.reject(migrates())
+    return (client.unsafe as Unsafe)(text, ...rest)
+  }
+  return withOwn(client as Sql, { options: types, begin, unsafe })
+}
+
+/** The modes become those of BEGIN, which costs no trip. */
+function withModes(sql: TransactionSql, open: OpenTransaction): TransactionSql {
+  const unsafe: Unsafe = (text, ...rest) => {
+    const [, modes] = SETS_MODES.exec(text) ?? []
+    if (modes && open.beginWith(`begin${modes}`)) return Promise.resolve([])
+    return (sql.unsafe as Unsafe)(text, ...rest)
+  }
+  return withOwn(sql, { unsafe })
+}
+
+function withOwn<T extends Sql | TransactionSql>(sql: T, own: Record<PropertyKey, unknown>): T {
+  return new Proxy(sql, {
+    get: (target, key) => (Object.hasOwn(own, key) ? own[key] : Reflect.get(target, key)),
+  })
+}
+
+function migrates(): NullpoolError {
+  return new NullpoolError(
+    'ERR_SESSION_STATE',
+    'Migrations were refused: they need a session, and a transaction-mode pooler has none.',
+    {
+      hint: 'Run them before the deployment, with a direct or session-mode URL (port 5432): npx drizzle-kit migrate.',
+    },
+  )
+}

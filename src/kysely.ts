@@ -1,0 +1,75 @@
+/**
+ * Kysely, unmodified, on the connection of a request.
+ *
+ * @module
+ *
+ * @example
+ * ```ts
+ * import { Kysely, PostgresDialect } from 'kysely'
+ * import { kyselyPool } from 'nullpool/kysely'
+ *
+ * app.get('/books', async (c) => {
+ *   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: kyselyPool(c.var.db) }) })
+ *   return c.json(await db.selectFrom('books').selectAll().execute())
+ * })
+ * ```
+ */
+import type { PostgresClient, PostgresClientConstructor, PostgresPool } from 'kysely'
+import { KyselyConnection } from './kysely-connection.ts'
+import { KyselyCursor } from './kysely-cursor.ts'
+import { partsOf } from './request-scope.ts'
+import type { Scope } from './scope.ts'
+
+/** For `stream()`: `new PostgresDialect({ pool: kyselyPool(scope), cursor: kyselyCursor })`. */
+export const kyselyCursor: typeof KyselyCursor = KyselyCursor
+
+/**
+ * A pool for Kysely's own `PostgresDialect`, on the connection of `scope`. It connects with the first
+ * query, takes no round trip more than `scope.sql`, and `destroy()` leaves the scope open.
+ *
+ * Transactions are those of `Scope.transaction`: `BEGIN` travels with the first statement, `ROLLBACK` is
+ * waited for by nobody, a lost connection says what became of it. While one is open, other queries of the
+ * request wait, as behind any transaction. In a request that is a transaction they are savepoints. On a
+ * scope of `as(claims)` everything runs under the claims. Values have the types of postgres.js, which are
+ * those of `pg` but for `interval` and geometric types, which stay text.
+ *
+ * @throws {NullpoolError} `ERR_OPTIONS` for anything but a scope. From Kysely's `Migrator` behind a
+ *   transaction-mode pooler, `ERR_SESSION_STATE`: it takes a lock of the session.
+ *
+ * @see https://kysely-org.github.io/kysely-apidoc/interfaces/PostgresDialectConfig.html
+ */
+export function kyselyPool(scope: Scope): PostgresPool {
+  const parts = partsOf(scope, 'kyselyPool()')
+  const connections = new Map<number, KyselyConnection>()
+  const idle: KyselyConnection[] = []
+  const create = (): KyselyConnection => {
+    const connection = new KyselyConnection(connections.size + 1, parts, scope.sql, (released) =>
+      idle.push(released),
+    )
+    connections.set(connection.processID, connection)
+    return connection
+  }
+  return {
+    connect: async () => idle.pop() ?? create(),
+    end: async () => undefined,
+    options: {},
+    Client: cancellingClient(connections),
+  }
+}
+
+/** What Kysely connects with to cancel a query: it finds the query here. */
+function cancellingClient(connections: Map<number, KyselyConnection>): PostgresClientConstructor {
+  return class CancellingClient implements PostgresClient {
+    connect(): Promise<PostgresClient> {
+      return Promise.resolve(this)
+    }
+
+    query(text: unknown): never {
+      const [, id] = /pg_(?:cancel|terminate)_backend\((\d+)\)/.exec(String(text)) ?? []
+      connections.get(Number(id))?.cancel()
+      return Promise.resolve({ command: 'SELECT', rowCount: 0, rows: [] }) as never
+    }
+
+    end(): void {}
+  }
+}

@@ -1,0 +1,20 @@
+import type { NullpoolError } from '../errors.ts'
+import type { Front } from './front.ts'
+import type { Setting } from './prologue.ts'
+
+/** What a front does on its own, beside passing on what its driver says. */
+export interface FrontOptions {
+  /** Made at the beginning of each transaction. */
+  settings?: readonly Setting[]
+  /**
+   * The statement with which a transaction begins that is all that this front is for. It travels with the
+   * first statement; nothing but {@link Front.conclude} lets the driver end it.
+   */
+  begin?: string
+  /** Another front, whose only transaction is this one's too. */
+  inside?: Front
+  /** Looks at every statement; what it returns is told in the place of an answer. */
+  guard?: ((text: string) => NullpoolError | undefined) | undefined
+  /** Told when the connection has failed, and how. */
+  failed?: (failure: () => NullpoolError) => void
+}
