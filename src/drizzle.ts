@@ -17,7 +17,6 @@
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
-import type { OpenTransaction } from './open-transaction.ts'
 import type { ClientTypes } from './request-clients.ts'
 import { partsOf } from './request-scope.ts'
 import type { Scope } from './scope.ts'
@@ -29,10 +28,6 @@ type Unsafe = (text: string, ...rest: unknown[]) => unknown
 /** With these words Drizzle's migrator begins, whatever its table is called. */
 const MIGRATES =
   /^\s*create\s+(schema\s+if\s+not\s+exists\s+"drizzle"|table\s+if\s+not\s+exists\s+\S+\s*\(\s*id\s+serial\s+primary\s+key,\s*hash\s+text\s+not\s+null,\s*created_at\s+bigint)/i
-
-/** Drizzle sends the modes of a transaction as its first statement. */
-const SETS_MODES =
-  /^\s*set\s+transaction((?:\s+(?:isolation\s+level\s+(?:serializable|repeatable\s+read|read\s+(?:un)?committed)|read\s+(?:only|write)|(?:not\s+)?deferrable))+)\s*$/i
 
 /**
  * A client for `drizzle()` of `drizzle-orm/postgres-js`, on the connection of `scope`, with parsers and
@@ -54,9 +49,7 @@ export function drizzleClient(scope: Scope): Sql {
   const client = whole?.handle(types) ?? lazySql(create, () => connection.admit())
   const begin = (first: Work | string, second?: Work): Promise<unknown> => {
     const work = typeof first === 'function' ? first : second
-    const given = (sql: TransactionSql, open?: OpenTransaction): Promise<unknown> =>
-      Promise.resolve(work?.(open ? withModes(sql, open) : sql))
-    return runTransaction({ connection, identity, whole, types }, {}, work && given)
+    return runTransaction({ connection, identity, whole, types }, {}, work)
   }
   const unsafe: Unsafe = (text, ...rest) => {
     if (MIGRATES.test(text) && connection.clients.guard !== 'off') return Promise.reject(migrates())
@@ -65,17 +58,7 @@ export function drizzleClient(scope: Scope): Sql {
   return withOwn(client as Sql, { options: types, begin, unsafe })
 }
 
-/** The modes become those of BEGIN, which costs no trip. */
-function withModes(sql: TransactionSql, open: OpenTransaction): TransactionSql {
-  const unsafe: Unsafe = (text, ...rest) => {
-    const [, modes] = SETS_MODES.exec(text) ?? []
-    if (modes && open.beginWith(`begin${modes}`)) return Promise.resolve([])
-    return (sql.unsafe as Unsafe)(text, ...rest)
-  }
-  return withOwn(sql, { unsafe })
-}
-
-function withOwn<T extends Sql | TransactionSql>(sql: T, own: Record<PropertyKey, unknown>): T {
+function withOwn(sql: Sql, own: Record<PropertyKey, unknown>): Sql {
   return new Proxy(sql, {
     get: (target, key) => (Object.hasOwn(own, key) ? own[key] : Reflect.get(target, key)),
   })

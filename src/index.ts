@@ -34,7 +34,7 @@ export type { GuardMode } from './guard/guard.ts'
 export type { DatabaseOptions, NullpoolEvent, Pooler, Tls } from './options.ts'
 export type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
 export type { TransactionOptions } from './transaction-options.ts'
-export type { FrontListener } from './wire/front.ts'
+export type { FrontListener } from './wire/front-options.ts'
 export type {
   Address,
   Connection,

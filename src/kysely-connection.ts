@@ -4,6 +4,7 @@ import { NullpoolError } from './errors.ts'
 import { KyselyCursor } from './kysely-cursor.ts'
 import { OpenTransaction } from './open-transaction.ts'
 import type { ScopeParts } from './request-scope.ts'
+import { wordsOf } from './wire/control-statement.ts'
 import { beginTag, endTag } from './wire/transaction-control.ts'
 
 /** Makes a transaction of Kysely's a savepoint where the request is a transaction. */
@@ -68,8 +69,9 @@ export class KyselyConnection implements PostgresPoolClient {
   }
 
   async #run<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
-    const ends = endTag(text)
-    if (beginTag(text)) return this.#begin(text)
+    const words = wordsOf(text) ?? ''
+    const ends = endTag(words)
+    if (beginTag(words)) return this.#begin(words)
     if (ends && this.#inSavepoint) return this.#endSavepoint(ends)
     if (ends && this.#transaction) return this.#end(this.#transaction, ends)
     // pg takes undefined for null too.
@@ -99,7 +101,7 @@ export class KyselyConnection implements PostgresPoolClient {
     } else {
       this.#transaction?.rollBack()
       // What a serializable transaction has read holds only once it has been committed.
-      const endsSafely = /read\s+only/i.test(begin) && !/serializable/i.test(begin)
+      const endsSafely = begin.includes('read only') && !begin.includes('serializable')
       const beginning = { begin, settings: [], retries: 0, endsSafely }
       this.#transaction = new OpenTransaction(connection, identity, beginning)
     }

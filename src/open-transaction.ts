@@ -90,13 +90,6 @@ export class OpenTransaction {
     else if (this.#ending === 'commit') front.conclude()
   }
 
-  /** Changes how it begins, which is possible until something has been used. */
-  beginWith(begin: string): boolean {
-    if (this.#used) return false
-    this.#beginning = { ...this.#beginning, begin }
-    return true
-  }
-
   /** Whether it has had a statement. */
   get used(): boolean {
     return this.#used

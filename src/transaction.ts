@@ -10,8 +10,7 @@ import { readTransactionOptions, type TransactionOptions } from './transaction-o
 
 export type { TransactionOptions } from './transaction-options.ts'
 
-/** Is given the transaction itself too, unless it is a savepoint of another. */
-type Work<T> = (sql: TransactionSql, open?: OpenTransaction) => Promise<T>
+type Work<T> = (sql: TransactionSql) => Promise<T>
 
 /** The transaction that the code at hand runs in. */
 const current = runtime.createContext<OpenTransaction>()
@@ -76,7 +75,7 @@ async function runOnce<T>(
 ): Promise<T> {
   let result: T
   try {
-    const working = runInside(open, async () => settled(await work(open.handle(types), open)))
+    const working = runInside(open, async () => settled(await work(open.handle(types))))
     result = await Promise.race([working, open.failed])
   } catch (error) {
     open.rollBack()

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { EventEmitter } from 'node:events'
 import type { NullpoolError } from '../errors.ts'
-import type { FrontListener } from '../wire/front.ts'
+import type { FrontListener } from '../wire/front-options.ts'
 import type { DriverConnection } from './driver.ts'
 
 /**

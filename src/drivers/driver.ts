@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from 'postgres'
 import type { NullpoolError } from '../errors.ts'
-import type { FrontListener } from '../wire/front.ts'
+import type { FrontListener } from '../wire/front-options.ts'
 
 export type { Sql, TransactionSql }
 /** The server, as a driver sees it. */

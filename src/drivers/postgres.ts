@@ -72,7 +72,8 @@ function connect(host: DriverHost, settled: SettledOptions, own: Partial<Sql> = 
  */
 async function logIn(sql: Sql): Promise<void> {
   try {
-    await sql.unsafe('')
+    // At once: a statement whose promise is used before it is awaited would overtake it.
+    await sql.unsafe('').execute()
   } catch {
     // Whatever is wrong is told to those who come next.
   }

@@ -1,6 +1,5 @@
 import type { NullpoolError } from '../errors.ts'
 import { BatchFlight } from './batch-flight.ts'
-import type { Place } from './description.ts'
 import type { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
@@ -10,6 +9,7 @@ import { Prologue, type Setting } from './prologue.ts'
 import { refusalInBatch } from './statement-refusals.ts'
 import { extend, type Outcome, Transaction } from './transaction.ts'
 import type { UpstreamUser } from './upstream-events.ts'
+import type { Whereabouts } from './whereabouts.ts'
 
 /**
  * Takes one flight of each of several fronts to an upstream, all of them as one: one trip, and one
@@ -46,8 +46,8 @@ export class Batch implements FlightCarrier, UpstreamUser {
     return sent && !failed ? 'unknown' : 'rolled back'
   }
 
-  get place(): Place {
-    return this.#upstream.place
+  get where(): Whereabouts {
+    return this.#upstream.where
   }
 
   join(user: UpstreamUser): number {

@@ -1,11 +1,11 @@
-import type { Place } from './description.ts'
 import type { Flight } from './flight.ts'
 import type { UpstreamUser } from './upstream-events.ts'
+import type { Whereabouts } from './whereabouts.ts'
 
 /** What takes the flights of fronts to the server: an upstream, or a batch on one. */
 export interface FlightCarrier {
-  /** Where statements run: what they mean elsewhere is another matter. */
-  readonly place: Place
+  /** Where statements run. */
+  readonly where: Whereabouts
   /** @returns the process number by which the driver may ask to cancel. */
   join(user: UpstreamUser): number
   /** @param counts - Whether it may have been the last one, after whom nobody comes. */

@@ -45,6 +45,11 @@ export class FlightQueue {
     return this.#owner
   }
 
+  /** The oldest that waits, of those who are not in the transaction. */
+  get outsider(): Flight | undefined {
+    return this.#waiting.find(({ receiver }) => ownerOf(receiver) !== this.#owner)
+  }
+
   /** The oldest flight of whoever fits. */
   oldest(fits: (receiver: FlightReceiver) => boolean): Flight | undefined {
     return [...this.#underWay, ...this.#waiting].find(({ receiver }) => fits(receiver))

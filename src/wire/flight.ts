@@ -8,12 +8,15 @@ import {
   concat,
   copyFailMessage,
   describePortal,
+  endsFlight,
   Frontend,
   statementMessages,
+  statementText,
   syncMessage,
   type TransactionStatus,
 } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
+import type { Preparation } from './prologue.ts'
 import { Replies } from './replies.ts'
 import { endOf, endOfCommit, mayCopy, type TransactionEnds } from './transaction-control.ts'
 
@@ -27,12 +30,6 @@ const ROWS: ReadonlySet<number> = new Set([
   Backend.commandComplete,
 ])
 const ROW = [Backend.rowDescription, Backend.noData]
-
-/** Messages of the wire's own, and the replies to them, which nobody awaits. */
-export interface Preparation {
-  messages: readonly Uint8Array[]
-  replies: readonly number[]
-}
 
 /**
  * What a driver sends as one turn: it ends with one Sync or one simple Query, and one ReadyForQuery
@@ -49,6 +46,8 @@ export class Flight {
   repeats: Preparation | undefined
   /** What ends the transaction that was begun for it. */
   endsWith: TransactionEnds | undefined
+  /** Whether it was a simple Query, and is none any more. */
+  isExtended = false
   /** Whether something was put before it. */
   prepared = false
   /** Whether it can neither follow another one nor be followed. */
@@ -126,6 +125,8 @@ export class Flight {
     return (
       this.complete &&
       !this.alone &&
+      // Whether its transaction has begun is for the server to say.
+      this.begins === undefined &&
       !this.localAnswer &&
       !this.#outgoing.isHeld &&
       !(this.statement && mayCopy(this.statement))
@@ -152,9 +153,11 @@ export class Flight {
   }
 
   /** Makes the simple Query of a single statement an extended one, which can be prepended to. */
-  becomeExtended(text: string): void {
-    const [parse, bind, execute] = statementMessages(text)
+  becomeExtended(): void {
+    if (!this.statement || this.isExtended) return
+    const [parse, bind, execute] = statementMessages(statementText(this.statement))
     if (!(parse && bind && execute)) return
+    this.isExtended = true
     this.#outgoing.replace([parse, bind, describePortal(), execute, syncMessage()])
     this.replies.hide(Backend.parseComplete, Backend.bindComplete)
     const isNoData = (message: Uint8Array): boolean => message[0] === Backend.noData
@@ -199,7 +202,7 @@ export class Flight {
       this.statement = message
     }
     if (type === Frontend.sync) this.wantsSecondSync = false
-    if (type === Frontend.query || type === Frontend.sync) this.complete = true
+    if (endsFlight(type)) this.complete = true
     else if (type !== Frontend.flush) this.#lastRequest = type
     if (!this.complete && type !== Frontend.flush) return false
     this.awaitsServer = true

@@ -2,6 +2,16 @@ import type { NullpoolError } from '../errors.ts'
 import type { Front } from './front.ts'
 import type { Setting } from './prologue.ts'
 
+/** The driver's side of a front. Nothing is called from inside of `write`. */
+export interface FrontListener {
+  /** Bytes as a server would send them. */
+  data(bytes: Uint8Array): void
+  /** Every query that the driver awaits has failed; the driver may send more. */
+  error(error: NullpoolError): void
+  /** The driver has said goodbye, or its request to cancel was passed on. */
+  closed(): void
+}
+
 /** What a front does on its own, beside passing on what its driver says. */
 export interface FrontOptions {
   /** Made at the beginning of each transaction. */

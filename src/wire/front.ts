@@ -1,8 +1,10 @@
 import type { NullpoolError } from '../errors.ts'
+import { changesMeaning } from './changes-meaning.ts'
+import { controlWords } from './control-statement.ts'
 import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
-import type { FrontOptions } from './front-options.ts'
+import type { FrontListener, FrontOptions } from './front-options.ts'
 import {
   emptyQueryResponse,
   localGreeting,
@@ -26,16 +28,6 @@ import { type Outcome, Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
 import type { UpstreamUser } from './upstream-events.ts'
 
-/** The driver's side of a front. Nothing is called from inside of {@link Front.write}. */
-export interface FrontListener {
-  /** Bytes as a server would send them. */
-  data(bytes: Uint8Array): void
-  /** Every query that the driver awaits has failed; the driver may send more. */
-  error(error: NullpoolError): void
-  /** The driver has said goodbye, or its request to cancel was passed on. */
-  closed(): void
-}
-
 const NOTHING: Uint8Array = new Uint8Array()
 
 /**
@@ -44,7 +36,7 @@ const NOTHING: Uint8Array = new Uint8Array()
  * with the failure, so that a driver never reconnects and never waits.
  */
 export class Front implements FlightReceiver, UpstreamUser {
-  readonly owner: Front
+  #owner: Front
   #upstream: FlightCarrier
   #listener: FrontListener
   #reader = new MessageReader(MESSAGE_LIMIT)
@@ -76,9 +68,13 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#listener = listener
     this.#failed = failed
     this.#isTransaction = begin !== undefined || inside !== undefined
-    this.owner = inside ?? this
+    this.#owner = inside ?? this
     this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
     this.#transaction = inside ? inside.#transaction : new Transaction(this.#prologue, begin)
+  }
+
+  get owner(): Front {
+    return this.#owner
   }
 
   /** What is certain of the transaction that this front is for. */
@@ -227,12 +223,16 @@ export class Front implements FlightReceiver, UpstreamUser {
     const isQuery = message[0] === Frontend.query
     if (isQuery && message[5] === 0) flight.localAnswer = emptyQueryResponse()
     else if (!isQuery && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
-    const refusal = this.#guard?.(statementText(message))
+    const text = statementText(message)
+    if (changesMeaning(text)) this.#upstream.where.estrange()
+    const refusal = this.#guard?.(text)
     if (refusal) flight.localAnswer = refused(refusal)
   }
 
   #describe(flight: Flight): Flight {
-    flight.describe(`${this.#upstream.place}/${this.#prologue?.searchPath ?? ''}`)
+    // In a transaction that has failed the server describes nothing, and neither does anybody here.
+    const failed = this.#status === 'E' ? '/failed' : ''
+    flight.describe(`${this.#upstream.where.place}/${this.#prologue?.meaning ?? ''}${failed}`)
     return this.#send(flight)
   }
 
@@ -271,7 +271,7 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#current = undefined
     // A driver that wanted to leave its transaction takes it for left, whatever became of it.
     const left =
-      this.#status === 'I' || (statement && leavesTransaction(statementText(statement, 200)))
+      this.#status === 'I' || leavesTransaction((statement && controlWords(statement)) ?? '')
     const status = left ? 'I' : 'E'
     this.#status = status
     this.#untold += 1

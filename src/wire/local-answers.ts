@@ -36,6 +36,7 @@ export function answersWithoutRows(requests: readonly Uint8Array[], tag: string)
     if (request[0] === Frontend.bind) return [frame(Backend.bindComplete)]
     if (request[0] === Frontend.execute || request[0] === Frontend.query)
       return [commandComplete(tag)]
+    if (request[0] === Frontend.close) return [frame(Backend.closeComplete)]
     if (request[0] !== Frontend.describe) return []
     const parameters = isStatement(request) ? [frame(Backend.parameterDescription, uint16(0))] : []
     return [...parameters, frame(Backend.noData)]

@@ -84,6 +84,17 @@ export function transactionIdle(timeoutMs: number): NullpoolError {
   )
 }
 
+/** The error for a statement that waits behind a transaction which goes on and on. */
+export function transactionBusy(timeoutMs: number): NullpoolError {
+  return new NullpoolError(
+    'ERR_TRANSACTION_WAIT',
+    `A statement waited ${timeoutMs} ms for a transaction of the same request to end. The statement did not run.`,
+    {
+      hint: 'Inside of a transaction use the sql that it gives: every other sql of the request waits for its end. queryTimeoutMs changes the limit.',
+    },
+  )
+}
+
 /** The error for a statement that comes after the connection has failed. */
 export function repeatedFailure(error: NullpoolError): NullpoolError {
   return new NullpoolError(

@@ -45,6 +45,7 @@ export const Frontend = {
   describe: 0x44, // D
   execute: 0x45, // E
   flush: 0x48, // H
+  functionCall: 0x46, // F
   parse: 0x50, // P
   password: 0x70, // p
   query: 0x51, // Q
@@ -214,6 +215,8 @@ export interface ErrorFields {
   severity: string
   sqlState: string
   message: string
+  /** The function of the server that raised it; poolers have none. */
+  routine?: string | undefined
 }
 
 /** Reads severity (untranslated where sent), SQLSTATE and message. */
@@ -226,6 +229,7 @@ export function readErrorFields(message: Uint8Array): ErrorFields {
     severity: fields.get('V') ?? fields.get('S') ?? 'ERROR',
     sqlState: fields.get('C') ?? '',
     message: fields.get('M') ?? '',
+    routine: fields.get('R'),
   }
 }
 
@@ -239,6 +243,11 @@ export function readCString(bytes: Uint8Array, from: number): string {
 export function statementText(message: Uint8Array, limit: number = message.length): string {
   const start = message[0] === Frontend.parse ? message.indexOf(0, 5) + 1 : 5
   return readCString(message.subarray(0, start + limit), start)
+}
+
+/** Whether a message of a driver is answered by a ReadyForQuery. */
+export function endsFlight(type: number): boolean {
+  return type === Frontend.query || type === Frontend.sync || type === Frontend.functionCall
 }
 
 /** Whether a message of a driver belongs to the rows of a COPY. */

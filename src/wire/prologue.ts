@@ -3,6 +3,9 @@ import { Backend, statementMessages } from './messages.ts'
 /** A setting that lasts as long as its transaction, and its value. */
 export type Setting = readonly [name: string, value: string]
 
+/** `"$user"` in a search path is the role. */
+const MEANINGFUL = /^(search_path|role|session_authorization)$/i
+
 const REPLIES = [
   Backend.parseComplete,
   Backend.bindComplete,
@@ -10,18 +13,24 @@ const REPLIES = [
   Backend.commandComplete,
 ] as const
 
+/** Messages of the wire's own, and the replies to them, which nobody awaits. */
+export interface Preparation {
+  messages: readonly Uint8Array[]
+  replies: readonly number[]
+}
+
 /** Settings that are made at the beginning of each transaction, by one statement with bound values. */
-export class Prologue {
+export class Prologue implements Preparation {
   /** Parse, Bind and Execute. */
   readonly messages: readonly Uint8Array[]
   /** What the server says to them. */
   readonly replies: readonly number[] = REPLIES
-  /** Decides what statements mean. */
-  readonly searchPath: string | undefined
+  /** Those of them that decide what statements mean. */
+  readonly meaning: string
 
   constructor(settings: readonly Setting[]) {
     const calls = settings.map((_, at) => `set_config($${at * 2 + 1},$${at * 2 + 2},true)`)
     this.messages = statementMessages(`select ${calls.join(',')}`, settings.flat())
-    this.searchPath = settings.find(([name]) => name.toLowerCase() === 'search_path')?.[1]
+    this.meaning = JSON.stringify(settings.filter(([name]) => MEANINGFUL.test(name)))
   }
 }

@@ -77,6 +77,19 @@ const RULES: readonly Rule[] = [
     retryable: true,
   },
   {
+    sqlState: /^(25P03|25P04|57P05)$/,
+    code: 'ERR_CONNECTION_LOST',
+    message: 'The server ended the connection: a time limit of its own has passed.',
+    hint: 'That is idle_in_transaction_session_timeout, transaction_timeout or idle_session_timeout of the role or the database. Keep calls to other services out of transactions.',
+  },
+  {
+    token: /^E(AUTHPROTOCOL|STARTUP[A-Z]*)$/,
+    text: /unsupported startup parameter/i,
+    code: 'ERR_SERVER',
+    message: 'The server refused the way in which the connection was begun.',
+    hint: "Set the option pooler to the kind of server that answers ('supavisor', 'pgbouncer', 'postgres', 'neon').",
+  },
+  {
     token:
       /^E(AUTHSECRETS|AUTHTIMEOUT|POOLTERMINATING|DBHANDLEREXITED|SUBSCRIBERETRIES|WORKERNOTFOUND)$/,
     text: /server login has been failing|shutting down|client_login_timeout|terminating connection|^Failed to connect to database|Couldn't connect to compute node|temporarily unavailable|Pool down|database system is|failed to (get|connect to) remote server|auth(entication query|_query (secret check|connection)) (failed|timed out)|reconnect with fresh credentials/i,
@@ -190,7 +203,8 @@ function fits(rule: Rule, fields: ErrorFields): boolean {
 
 /** Supavisor's `(ECODE) text`, with SQLSTATE XX000 or 08…; a user's own `raise` has other states. */
 function tokenOf(fields: ErrorFields): string | undefined {
-  if (!/^(XX000|08...|26000|42P05)$/.test(fields.sqlState)) return undefined
+  // Postgres names the routine that raised an error, also where a user's function says what a pooler does.
+  if (fields.routine || !/^(XX000|08...|26000|42P05)$/.test(fields.sqlState)) return undefined
   const token = /^\((E[A-Z]+)\)/.exec(fields.message)?.[1] ?? ''
   return RULES.some((rule) => rule.token?.test(token)) ? token : undefined
 }

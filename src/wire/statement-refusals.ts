@@ -1,3 +1,4 @@
+import { controlWords } from './control-statement.ts'
 import type { Flight } from './flight.ts'
 import { errorResponse } from './local-answers.ts'
 import { Frontend, statementText } from './messages.ts'
@@ -12,12 +13,22 @@ const CONTROL = /^(begin|start|commit|end|rollback|abort|prepare|call|do)$/
 
 /** Whether a flight begins or ends a transaction, or may. Savepoints are neither. */
 export function controls({ statement }: Flight): boolean {
-  const text = statement ? statementText(statement) : ''
-  if (!/\b(begin|start|commit|end|rollback|abort|prepare)\b/i.test(text)) return false
-  const heads = statementHeads(text)
-  const [head] = heads ?? []
-  if (heads?.length === 1 && head === 'rollback') return leavesTransaction(text)
-  return !heads || heads.some((each) => ENDS.test(each))
+  if (!statement) return false
+  const words = controlWords(statement)
+  const heads = isQuery(statement) ? statementHeads(statementText(statement)) : undefined
+  if (heads && heads.length > 1) return heads.some((each) => ENDS.test(each))
+  // Of a text that could be read in two ways the server takes one statement: it is sent as such.
+  if (words?.startsWith('rollback')) return leavesTransaction(words)
+  return words !== undefined && !words.startsWith('set')
+}
+
+/** Whether a simple query could be one statement or several, depending on the server's settings. */
+export function isUncertain({ statement }: Flight): boolean {
+  return !!statement && isQuery(statement) && !statementHeads(statementText(statement))
+}
+
+function isQuery(statement: Uint8Array): boolean {
+  return statement[0] === Frontend.query
 }
 
 export function concluding(): Uint8Array {
@@ -29,15 +40,22 @@ export function concluding(): Uint8Array {
 
 /** Whether a part of a simple query could run in another transaction than its beginning. */
 export function escapes({ statement }: Flight): boolean {
-  if (statement?.[0] !== Frontend.query) return false
-  const heads = statementHeads(statementText(statement))
-  return !heads || (heads.length > 1 && heads.some((head) => CONTROL.test(head)))
+  if (!statement || !isQuery(statement)) return false
+  const heads = statementHeads(statementText(statement)) ?? []
+  return heads.length > 1 && heads.some((head) => CONTROL.test(head))
 }
 
 export function escaping(): Uint8Array {
   return errorResponse(
     '0A000',
     'Several statements at once, of which one may begin or end a transaction, cannot run under settings of the transaction: send them one by one.',
+  )
+}
+
+export function chaining(): Uint8Array {
+  return errorResponse(
+    '0A000',
+    'AND CHAIN would begin a transaction without its settings: begin the next one by itself.',
   )
 }
 

@@ -1,43 +1,52 @@
 import { Backend, readCString, statementText } from './messages.ts'
 
-/** Statements that begin or end a transaction, by themselves and nothing else. */
+/** What control words say, as `controlWords` gives them. */
+
+const MODE =
+  '(?: ,)?(?: isolation level (?:serializable|repeatable read|read (?:un)?committed)| read (?:only|write)|(?: not)? deferrable)'
 
 /** `BEGIN` or `START TRANSACTION` with any modes. */
-const BEGINS =
-  /^\s*(begin(\s+(work|transaction))?|start\s+transaction)(\s*,?\s*(isolation\s+level\s+(serializable|repeatable\s+read|read\s+(un)?committed)|read\s+(only|write)|(not\s+)?deferrable))*\s*;?\s*$/i
+const BEGINS = new RegExp(`^(?:begin(?: work| transaction)?|start transaction)(?:${MODE})*$`)
 
-const COMMITS = /^\s*(commit|end)(\s+(work|transaction))?\s*;?\s*$/i
+const SETS_MODES = new RegExp(`^set transaction((?:${MODE})+)$`)
 
-const ROLLS_BACK = /^\s*(rollback|abort)(\s+(work|transaction))?\s*;?\s*$/i
+const COMMITS = /^(commit|end)( work| transaction)?$/
+
+const ROLLS_BACK = /^(rollback|abort)( work| transaction)?$/
 
 /** Statements with which a driver leaves a transaction, whatever became of it. */
-const LEAVES =
-  /^\s*(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))/i
-
-/** The longest statement looked at; nobody writes longer ones of these. */
-const MAX_LENGTH = 200
+const LEAVES = /^(commit|end|abort|prepare transaction|rollback(?! (work |transaction )?to\b))\b/
 
 /** The command tag of a lone statement that begins a transaction. */
-export function beginTag(text: string): 'BEGIN' | 'START TRANSACTION' | undefined {
-  if (text.length > MAX_LENGTH || !BEGINS.test(text)) return undefined
-  return /^\s*s/i.test(text) ? 'START TRANSACTION' : 'BEGIN'
+export function beginTag(words: string): 'BEGIN' | 'START TRANSACTION' | undefined {
+  if (!BEGINS.test(words)) return undefined
+  return words.startsWith('s') ? 'START TRANSACTION' : 'BEGIN'
+}
+
+/** The modes that a lone statement sets for the transaction at hand, as BEGIN takes them. */
+export function modesOf(words: string): string | undefined {
+  return SETS_MODES.exec(words)?.[1]
 }
 
 /** The command tag of a lone statement that ends a transaction. */
-export function endTag(text: string): 'COMMIT' | 'ROLLBACK' | undefined {
-  if (text.length > MAX_LENGTH) return undefined
-  if (COMMITS.test(text)) return 'COMMIT'
-  return ROLLS_BACK.test(text) ? 'ROLLBACK' : undefined
+export function endTag(words: string): 'COMMIT' | 'ROLLBACK' | undefined {
+  if (COMMITS.test(words)) return 'COMMIT'
+  return ROLLS_BACK.test(words) ? 'ROLLBACK' : undefined
 }
 
-/** Whether a statement ends a transaction by committing it, whatever follows. */
-export function commits(text: string): boolean {
-  return /^\s*(commit|end)\b/i.test(text.slice(0, MAX_LENGTH))
+/** Whether a statement ends a transaction by committing or preparing it, whatever follows. */
+export function commits(words: string): boolean {
+  return /^(commit|end|prepare transaction)\b/.test(words)
 }
 
 /** Whether a driver that sends it is out of its transaction afterwards. */
-export function leavesTransaction(text: string): boolean {
-  return LEAVES.test(text.slice(0, MAX_LENGTH))
+export function leavesTransaction(words: string): boolean {
+  return LEAVES.test(words)
+}
+
+/** Whether the end of a transaction is the beginning of the next. */
+export function chains(words: string): boolean {
+  return /^(commit|end|rollback|abort)\b.* and chain\b/.test(words)
 }
 
 /** Whether a statement may be a COPY: behind one from the client nothing but its rows may follow. */

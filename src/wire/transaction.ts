@@ -1,3 +1,4 @@
+import { controlWords } from './control-statement.ts'
 import type { Flight } from './flight.ts'
 import {
   Backend,
@@ -9,11 +10,15 @@ import {
 } from './messages.ts'
 import type { Prologue } from './prologue.ts'
 import { statementHeads } from './statement-heads.ts'
-import { concluding, controls, escapes, escaping } from './statement-refusals.ts'
-import { beginTag, commits, endTag } from './transaction-control.ts'
-
-/** Longer ones than these are neither `BEGIN` nor `COMMIT`. */
-const HEAD = 200
+import {
+  chaining,
+  concluding,
+  controls,
+  escapes,
+  escaping,
+  isUncertain,
+} from './statement-refusals.ts'
+import { beginTag, chains, commits, endTag, modesOf } from './transaction-control.ts'
 
 const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.commandComplete]
 
@@ -59,22 +64,33 @@ export class Transaction {
    * @param settled - Whether every flight before it has been answered, so that `status` is the status now.
    */
   reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
-    const text = flight.statement ? statementText(flight.statement, HEAD) : ''
-    flight.commits = commits(text)
+    const words = flight.statement && controlWords(flight.statement)
+    flight.commits = words !== undefined && commits(words)
     if (flight.commits) this.#commit = flight
-    if (!this.#free && !flight.localAnswer && controls(flight)) flight.localAnswer = concluding()
-    if (flight.complete && !flight.localAnswer && settled) this.#control(flight, status, text)
-    if (this.#prologue && !flight.localAnswer && escapes(flight)) flight.localAnswer = escaping()
+    if (!flight.localAnswer) this.#restrict(flight, words)
+    if (words && flight.complete && !flight.localAnswer && settled) {
+      this.#control(flight, status, words)
+    }
     if (flight.localAnswer && this.deferred !== undefined) flight.localStatus ??= 'T'
+  }
+
+  /** Refuses what could leave the transaction or its settings; holds back what could change the status. */
+  #restrict(flight: Flight, words: string | undefined): void {
+    if (this.#free && !this.#prologue) return
+    if (isUncertain(flight)) flight.becomeExtended()
+    if (!this.#free && controls(flight)) flight.localAnswer = concluding()
+    if (!this.#prologue) return
+    if (escapes(flight)) flight.localAnswer = escaping()
+    if (words && chains(words)) flight.localAnswer = chaining()
+    // What comes next has to know whether it is in a transaction.
+    if (words) flight.alone = true
   }
 
   /** Puts before a flight what its transaction begins with. */
   departs(flight: Flight, status: TransactionStatus, settled: boolean): void {
     if (flight.localAnswer || flight.sent || flight.prepared) return
     if (this.deferred !== undefined) this.#begin(flight, this.deferred)
-    else if (this.#prologue && !(settled && status !== 'I')) {
-      this.#open(flight, this.#prologue, settled)
-    }
+    else if (this.#prologue && status === 'I') this.#open(flight, this.#prologue, settled)
   }
 
   /** The flight was not sent after all, and what it was to begin has not begun. */
@@ -82,14 +98,20 @@ export class Transaction {
     this.deferred ??= begins
   }
 
-  /** Answers `BEGIN`, and the end of a transaction that no server has heard of. */
-  #control(flight: Flight, status: TransactionStatus, text: string): void {
+  /** Answers `BEGIN`, its modes, and the end of a transaction that no server has heard of. */
+  #control(flight: Flight, status: TransactionStatus, words: string): void {
     if (flight.queries !== 1) return
-    const begin = status === 'I' && this.deferred === undefined ? beginTag(text) : undefined
-    const end = this.deferred === undefined ? undefined : endTag(text)
-    if (begin) {
-      this.deferred = text
-      flight.answerHere(begin, 'T')
+    if (this.deferred === undefined) {
+      const begin = status === 'I' ? beginTag(words) : undefined
+      if (!begin) return
+      this.deferred = words
+      return flight.answerHere(begin, 'T')
+    }
+    const end = endTag(words)
+    const modes = modesOf(words)
+    if (modes) {
+      this.deferred += modes
+      flight.answerHere('SET', 'T')
     } else if (end) {
       this.deferred = undefined
       flight.answerHere(end, 'I')
@@ -130,11 +152,11 @@ export class Transaction {
 
 /** Brings a flight into the extended protocol, where it is not; `false` where it has to stay simple. */
 export function extend(flight: Flight): boolean {
-  if (flight.statement?.[0] !== Frontend.query) return true
+  if (flight.statement?.[0] !== Frontend.query || flight.isExtended) return true
   const text = statementText(flight.statement)
   const heads = statementHeads(text)
   // COPY from the client is another conversation in the extended protocol.
   if (!heads || heads.length > 1 || heads[0] === 'copy') return false
-  flight.becomeExtended(text)
+  flight.becomeExtended()
   return true
 }

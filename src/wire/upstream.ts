@@ -1,7 +1,6 @@
 import type { NullpoolError } from '../errors.ts'
 import { Cancellation } from './cancellation.ts'
 import { Deadline, settledWithin } from './deadline.ts'
-import type { Place } from './description.ts'
 import { Dial } from './dial.ts'
 import { sayGoodbye } from './farewell.ts'
 import { Flight } from './flight.ts'
@@ -14,6 +13,8 @@ import { openSession } from './open-session.ts'
 import type { Session } from './session.ts'
 import type { UpstreamEvents, UpstreamOptions, UpstreamUser } from './upstream-events.ts'
 import { UpstreamUsers } from './upstream-users.ts'
+import { WaitingDeadline } from './waiting-deadline.ts'
+import { Whereabouts } from './whereabouts.ts'
 
 /**
  * The one connection of a request: opened by the first flight, carrying one flight at a time.
@@ -22,6 +23,7 @@ import { UpstreamUsers } from './upstream-users.ts'
  * which no driver notices, because nothing lives in the session.
  */
 export class Upstream implements FlightCarrier {
+  readonly where: Whereabouts
   #options: UpstreamOptions
   #events: UpstreamEvents
   #users = new UpstreamUsers()
@@ -31,17 +33,17 @@ export class Upstream implements FlightCarrier {
   #closing: Promise<void> | undefined
   #failure: (() => NullpoolError) | undefined
   #transaction = new Deadline()
+  #waiting: WaitingDeadline
   #cancellation: Cancellation
   #hurried = false
-  #place: Place
 
   constructor(options: UpstreamOptions, events: UpstreamEvents) {
     this.#options = options
     this.#events = events
-    const { host, port } = options.route.address
-    const { database, user } = options.credentials
-    this.#place = `${host}/${port}/${database}/${user}/`
+    this.where = new Whereabouts(options.route.address, options.credentials)
     this.#queue = new FlightQueue(options.route.profile.concurrency)
+    const isBusy = (): boolean => this.inTransaction
+    this.#waiting = new WaitingDeadline(this.#queue, options.queryTimeoutMs, isBusy)
     this.#cancellation = new Cancellation(options.route, (work) => events.background(work))
   }
 
@@ -53,11 +55,6 @@ export class Upstream implements FlightCarrier {
   /** Whether a statement has been sent whose answer is not complete. */
   get running(): boolean {
     return this.#queue.sent.length > 0
-  }
-
-  /** Where statements run: what they mean elsewhere is another matter. */
-  get place(): Place {
-    return this.#place + (this.#session?.searchPath.changed ?? '')
   }
 
   /** Whether a connection is open or being opened or closed. */
@@ -91,8 +88,7 @@ export class Upstream implements FlightCarrier {
   }
 
   /** Brings what is under way to its end without whoever awaits it. */
-  #abandon(): void {
-    const session = this.#session
+  #abandon(session = this.#session): void {
     for (const flight of this.#queue.sent) flight.abandon(() => session?.send(flight))
   }
 
@@ -118,6 +114,7 @@ export class Upstream implements FlightCarrier {
   submit(flight: Flight): void {
     this.#queue.add(flight)
     this.#pump()
+    this.#waiting.watch()
   }
 
   /** Sends what has been added to a flight since. */
@@ -220,6 +217,7 @@ export class Upstream implements FlightCarrier {
       return this.#events.closed(undefined)
     }
     this.#session = session
+    this.where.follow(session.searchPath)
     if (this.#hurried) session.hurry(this.#options.closeTimeoutMs)
     this.#events.opened(durationMs)
     this.#pump()
@@ -258,6 +256,7 @@ export class Upstream implements FlightCarrier {
     const flight = this.#queue.ended()
     if (flight) this.#events.answered(flight)
     if (this.#session) this.#proceedOrRest()
+    this.#waiting.watch()
   }
 
   #proceedOrRest(): void {
@@ -314,6 +313,7 @@ export class Upstream implements FlightCarrier {
   #stop(failure: () => NullpoolError, afterMs: number): void {
     this.#failure ??= failure
     this.#transaction.stop()
+    this.#waiting.stop()
     this.#queue.clear()
     this.#users.fail(this.#failure, afterMs)
   }

@@ -100,6 +100,7 @@ export class MemoryBackend {
       const length = Number(count === '$1' ? this.#value : count)
       return { rows: Array.from({ length }, (_, at) => `row ${at}`), messages: [] }
     }
+    if (text.startsWith('select set_config')) return { rows: ['set'], messages: [] }
     if (word === 'fail') return { messages: this.#fail() }
     if (text === 'copy in') {
       this.#copying = how
@@ -117,7 +118,6 @@ export class MemoryBackend {
     if (word === 'begin') this.status = 'T'
     if (word === 'commit' || word === 'rollback') this.status = 'I'
     if (word === 'rollback' || failed) this.#pending = []
-    if (this.status === 'I') this.committed.push(...this.#pending.splice(0))
     return failed ? 'ROLLBACK' : word.toUpperCase()
   }
 
@@ -129,12 +129,15 @@ export class MemoryBackend {
 
   #fail(): Buffer[] {
     if (this.status === 'T') this.status = 'E'
+    else if (this.status === 'I') this.#pending = []
     this.#skipping = true
     return [server.errorMessage('ERROR', '22012', 'division by zero')]
   }
 
   #sync(): Buffer[] {
     this.#skipping = false
+    // What is not in a transaction is one up to here.
+    if (this.status === 'I') this.committed.push(...this.#pending.splice(0))
     return [server.ready(this.status)]
   }
 

@@ -1,7 +1,8 @@
 // A driver's and an owner's side of the wire, for tests that have a MemoryServer at the other end.
 
 import type { NullpoolError } from '../../src/errors.ts'
-import { Front, type FrontListener } from '../../src/wire/front.ts'
+import { Front } from '../../src/wire/front.ts'
+import type { FrontListener } from '../../src/wire/front-options.ts'
 import { Meter } from '../../src/wire/meter.ts'
 import { type Profile, universal } from '../../src/wire/profile.ts'
 import type { Setting } from '../../src/wire/prologue.ts'

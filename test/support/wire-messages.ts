@@ -59,7 +59,7 @@ export function query(sql: string): Buffer {
 }
 
 /** Begins a transaction in words that the wire does not take for a lone BEGIN, which it would defer. */
-export const beginAtOnce: Buffer = query('begin -- at once')
+export const beginAtOnce: Buffer = query('begin at once')
 
 /** The unnamed statement. */
 export function parse(sql: string): Buffer {

@@ -194,7 +194,7 @@ describe('an error of this package', () => {
       const shown = inspect(value, { depth: null, showHidden: true })
       expect(shown).not.toContain(PASSWORD)
       expect(shown).not.toContain(PARAMETER)
-      expect(JSON.stringify(value)).toBe('{}')
+      expect(JSON.stringify(value)).toMatch(/^(\{\}|\{"where":\{\}\})$/)
     }
     expect(peer.writes.length).toBeGreaterThan(1)
   })

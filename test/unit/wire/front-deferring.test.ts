@@ -55,7 +55,7 @@ describe('Front of a driver that begins a transaction', () => {
 
   it.each([
     'begin; select 1',
-    'begin -- at once',
+    'begin at once',
     'begin isolation level sideways',
     'begin atomic',
     'select 1',

@@ -56,7 +56,7 @@ describe('Session that another request writes to', () => {
   })
 
   it('Session that has refused a flight of a transaction still ends the transaction in time', async () => {
-    const { driver, peer } = await stage('begin -- at once', 'T')
+    const { driver, peer } = await stage('begin at once', 'T')
     peer.onWrite = foreign
     driver.write(client.query('of another request'))
     await driver.until('error ERR_SCOPE_FOREIGN')

@@ -82,7 +82,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     await driver.until('s')
     void wire.upstream.close(over)
     await rest()
-    expect(backend.statements).toEqual(['begin -- at once', 'rows 9', 'rollback'])
+    expect(backend.statements).toEqual(['begin at once', 'rows 9', 'rollback'])
     expect(backend.goodbye).toBe('I')
   })
 
@@ -157,7 +157,7 @@ describe('Upstream.close of a flight that is the driver’s turn', () => {
     await driver.until('E')
     void wire.upstream.close(over)
     await rest()
-    expect(backend.statements).toEqual(['begin -- at once', 'fail', 'rollback'])
+    expect(backend.statements).toEqual(['begin at once', 'fail', 'rollback'])
     expect(backend.goodbye).toBe('I')
   })
 })

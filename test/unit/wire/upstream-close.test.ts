@@ -168,8 +168,8 @@ describe('Upstream.close', () => {
 
 describe('Upstream.close within a transaction', () => {
   it.each([
-    ['T', 'insert 1', ['begin -- at once', 'insert 1', 'rollback']],
-    ['E', 'fail', ['begin -- at once', 'fail', 'rollback']],
+    ['T', 'insert 1', ['begin at once', 'insert 1', 'rollback']],
+    ['E', 'fail', ['begin at once', 'fail', 'rollback']],
   ] as const)('Upstream.close rolls back what has status %s', async (status, sql, statements) => {
     const wire = memoryWire({ closeTimeoutMs: LIMIT })
     const driver = await wire.driver()

@@ -101,7 +101,7 @@ describe('Upstream.leave', () => {
     const { driver, peer, backend } = await stage(client.beginAtOnce)
     driver.front.end()
     await rest()
-    expect(backend.statements).toEqual(['begin -- at once', 'rollback'])
+    expect(backend.statements).toEqual(['begin at once', 'rollback'])
     expect(backend.goodbye).toBe('I')
     expect(peer.ended).toBe('closed')
   })
@@ -141,7 +141,7 @@ describe('Upstream.leave', () => {
     driver.front.end()
     await rest()
     expect(other.unread).toEqual(['C', 'ZI'])
-    expect(backend.statements).toEqual(['begin -- at once', 'insert 1', 'rollback', 'insert 2'])
+    expect(backend.statements).toEqual(['begin at once', 'insert 1', 'rollback', 'insert 2'])
     expect(backend.committed).toEqual(['insert 2'])
   })
 })
@@ -158,7 +158,7 @@ describe('Upstream with a transaction that others wait for', () => {
     expect(other.unread).toEqual([])
     await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
     expect(other.unread).toEqual(['error ERR_TRANSACTION_IDLE', 'ZI'])
-    expect(backend.statements).toEqual(['begin -- at once', 'rollback'])
+    expect(backend.statements).toEqual(['begin at once', 'rollback'])
   })
 
   it('Upstream ends it in time although a statement of it was answered here', async () => {
@@ -169,7 +169,7 @@ describe('Upstream with a transaction that others wait for', () => {
     await vi.advanceTimersByTimeAsync(QUERY_LIMIT)
     await rest()
     expect(driver.unread).toEqual(['ZI'])
-    expect(backend.statements).toEqual(['begin -- at once', 'rollback'])
+    expect(backend.statements).toEqual(['begin at once', 'rollback'])
   })
 })
 

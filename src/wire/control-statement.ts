@@ -1,0 +1,46 @@
+import { statementText } from './messages.ts'
+import { SqlLexer } from './sql-lexer.ts'
+
+/** Words with which statements begin that begin, end or shape a transaction. */
+const HEADS = /^(begin|start|commit|end|rollback|abort|prepare|set)$/
+
+/** Nearly all statements show their first word by here, and those that count end here. */
+const GLANCE = 200
+
+/** Nobody writes longer ones of these, comments included. */
+const LONGEST = 10_000
+
+/**
+ * The words of a statement that may begin, end or shape a transaction, in lower case, with one space between
+ * and without comments and a last semicolon; `undefined` for every other statement. Where more statements
+ * follow, the words end with a semicolon and what comes next.
+ */
+export function controlWords(statement: Uint8Array): string | undefined {
+  const glance = statementText(statement, GLANCE)
+  if (glance.length < GLANCE) return wordsOf(glance)
+  const head = headOf(glance)
+  if (head !== undefined && !HEADS.test(head)) return undefined
+  return wordsOf(statementText(statement, LONGEST))
+}
+
+/** The same of a text. */
+export function wordsOf(text: string): string | undefined {
+  const words: string[] = []
+  const lexer = new SqlLexer(text)
+  while (lexer.next()) {
+    if (lexer.kind === 'space') continue
+    const word = lexer.kind === 'word' ? lexer.value.toLowerCase() : lexer.value
+    if (words.length === 0 && !HEADS.test(word)) return undefined
+    if (words.at(-1) === ';' && word === ';') continue
+    words.push(word)
+  }
+  if (words.at(-1) === ';') words.pop()
+  return words.length === 0 ? undefined : words.join(' ')
+}
+
+/** The first word of a text, in lower case; nothing where there is none so far. */
+export function headOf(text: string): string | undefined {
+  const lexer = new SqlLexer(text)
+  while (lexer.next()) if (lexer.kind !== 'space') return lexer.value.toLowerCase()
+  return undefined
+}
