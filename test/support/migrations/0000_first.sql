@@ -1,0 +1,3 @@
+create table migrated (n int);
+--> statement-breakpoint
+insert into migrated values (1);
