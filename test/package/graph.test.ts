@@ -33,6 +33,11 @@ describe('the import graph', () => {
     expect([...reached].sort()).toEqual(['#driver', '#runtime'])
   })
 
+  it.each(['drizzle', 'kysely'])('of the adapter for %s adds no import of it', async (name) => {
+    const reached = await reachedFrom(`dist/${name}.js`)
+    expect([...reached].sort()).toEqual(['#driver', '#runtime'])
+  })
+
   it('of the Workers runtime reaches no net, tls or fs of Node', async () => {
     const reached = await reachedFrom('dist/runtimes/cloudflare.js')
     expect([...reached].sort()).toEqual([
