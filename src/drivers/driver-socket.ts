@@ -14,7 +14,7 @@ export class DriverSocket extends EventEmitter {
   readyState: 'open' | 'closed' = 'open'
   #front: DriverConnection
 
-  constructor(connect: (listener: FrontListener) => DriverConnection) {
+  constructor(connect: (listener: FrontListener) => DriverConnection, released: () => void) {
     super()
     this.#front = connect({
       data: (bytes) => {
@@ -23,6 +23,7 @@ export class DriverSocket extends EventEmitter {
       error: (error) => {
         if (this.listenerCount('error') > 0) this.emit('error', withoutParameters(error))
       },
+      released,
       closed: () => {
         this.readyState = 'closed'
         this.emit('close', false)
@@ -33,6 +34,17 @@ export class DriverSocket extends EventEmitter {
   /** Whether an error is about to be emitted. */
   get failing(): boolean {
     return this.#front.failing
+  }
+
+  /** Whether every statement from now on fails. */
+  get failed(): boolean {
+    return this.#front.failure !== undefined
+  }
+
+  /** What it fails with. */
+  failure(): NullpoolError | undefined {
+    const error = this.#front.failure?.()
+    return error && withoutParameters(error)
   }
 
   write(bytes: Uint8Array, callback?: () => void): boolean {

@@ -13,6 +13,8 @@ export interface DriverConnection {
   pause(): void
   /** The driver wants bytes again. */
   resume(): void
+  /** Makes the error of every statement from now on; nothing as long as the connection is all right. */
+  readonly failure: (() => NullpoolError) | undefined
   /** Whether {@link FrontListener.error} is about to be called: what it awaits has failed already. */
   readonly failing: boolean
 }

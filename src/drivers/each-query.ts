@@ -1,4 +1,5 @@
 import type { Sql, TransactionSql } from './driver.ts'
+import type { Outstanding } from './outstanding.ts'
 
 /** A client, or a handle of one: a transaction's, a savepoint's, a reservation's. */
 type Handle = Sql | TransactionSql
@@ -11,7 +12,11 @@ const LENDS_HANDLES: ReadonlySet<PropertyKey> = new Set(['begin', 'savepoint'])
  * The same client, with `change` called on everything that it makes, and on everything that the handles
  * of its transactions and savepoints make.
  */
-export function eachQuery<T extends Handle>(handle: T, change: (made: unknown) => void): T {
+export function eachQuery<T extends Handle>(
+  handle: T,
+  change: (made: unknown) => void,
+  outstanding: Outstanding,
+): T {
   const changed = (made: unknown): unknown => {
     change(made)
     return made
@@ -24,7 +29,10 @@ export function eachQuery<T extends Handle>(handle: T, change: (made: unknown) =
       if (typeof value !== 'function') return value
       if (MAKES_QUERIES.has(key)) return (...values: unknown[]) => changed(value(...values))
       if (LENDS_HANDLES.has(key)) {
-        return (...values: unknown[]) => value(...values.map((given) => lend(given, change)))
+        return (...values: unknown[]) =>
+          outstanding.watch(
+            value(...values.map((given) => lend(given, change, outstanding))) as Promise<unknown>,
+          )
       }
       return value
     },
@@ -32,7 +40,7 @@ export function eachQuery<T extends Handle>(handle: T, change: (made: unknown) =
 }
 
 /** The work of a transaction gets a handle of the same kind. */
-function lend(given: unknown, change: (made: unknown) => void): unknown {
+function lend(given: unknown, change: (made: unknown) => void, outstanding: Outstanding): unknown {
   if (typeof given !== 'function') return given
-  return (handle: TransactionSql) => given(eachQuery(handle, change))
+  return (handle: TransactionSql) => given(eachQuery(handle, change, outstanding))
 }

@@ -1,4 +1,5 @@
 import { NullpoolError, type NullpoolErrorCode } from '../errors.ts'
+import type { Outstanding } from './outstanding.ts'
 
 /** A `Readable` or `Writable` of node:stream. */
 interface Stream {
@@ -8,7 +9,7 @@ type Rows = unknown[]
 type OnRows = (rows: Rows) => unknown
 
 /** What of postgres.js's `Query` is used here; its types do not show all of it. */
-interface Query extends PromiseLike<unknown> {
+interface Query extends Promise<unknown> {
   /** Whether it is the one that the driver hears the answer of. */
   active: boolean
   /** Set once it was written. */
@@ -16,10 +17,19 @@ interface Query extends PromiseLike<unknown> {
   /** Hands it to a connection, or to the queue for one. */
   handler: (query: Query) => void
   cancel(): void
-  reject(error: unknown): void
+  reject: (error: unknown) => void
   cursor(rows?: number | OnRows, onRows?: OnRows): unknown
   readable(): Promise<Stream>
   writable(): Promise<Stream>
+}
+
+/** The connection as a query has to know it. */
+export interface Health {
+  /** Whether an error is on its way to the driver. */
+  failing(): boolean
+  /** What every statement fails with from now on, if anything. */
+  failure(): unknown
+  outstanding: Outstanding
 }
 
 /**
@@ -28,10 +38,18 @@ interface Query extends PromiseLike<unknown> {
  * is told to nobody, and a query that is cancelled behind another one gives its answer to the next.
  *
  * @param close - What ends a cursor early: postgres.js's `sql.CLOSE`.
- * @param failing - Whether an error is on its way to the driver.
  */
-export function mendQuery(made: unknown, close: unknown, failing: () => boolean): void {
+export function mendQuery(made: unknown, close: unknown, health: Health): void {
   if (!isQuery(made)) return
+  const { failing, failure, outstanding } = health
+  const handler = made.handler
+  // A transaction that was ended from outside keeps a queue of its own, which nobody looks into any more.
+  made.handler = (query) => {
+    const error = failure()
+    if (error) return query.reject(error)
+    outstanding.add(made, (reason) => made.reject(reason))
+    handler(query)
+  }
   const reject = made.reject
   made.reject = (error) => reject(asOwn(error))
   const cursor = made.cursor.bind(made)

@@ -4,6 +4,7 @@ import type { Driver, DriverHost } from './driver.ts'
 import { DriverSocket } from './driver-socket.ts'
 import { eachQuery } from './each-query.ts'
 import { mendQuery } from './mend-query.ts'
+import { Outstanding } from './outstanding.ts'
 import { reserveApart } from './reserve.ts'
 
 /** What of postgres.js's options makes sense for a connection that lives as long as a request. */
@@ -57,13 +58,19 @@ function createClient(host: DriverHost, settled: SettledOptions): Sql {
 
 function connect(host: DriverHost, settled: SettledOptions, own: Partial<Sql> = {}): Sql {
   const sockets: DriverSocket[] = []
-  const sql = postgres(optionsFor(host, settled, sockets)) as Sql
+  const outstanding = new Outstanding()
+  const failure = (): unknown => sockets.find((socket) => socket.failed)?.failure()
+  const released = (): void => outstanding.reject(failure)
+  const sql = postgres(optionsFor(host, settled, sockets, released)) as Sql
   const failing = (): boolean => sockets.some((socket) => socket.failing)
-  const mend = (made: unknown): void => mendQuery(made, sql.CLOSE, failing)
+  const mend = (made: unknown): void =>
+    mendQuery(made, sql.CLOSE, { failing, failure, outstanding })
   const reserve = sql.reserve
   const loggedIn = logIn(sql)
-  const mended = { reserve: () => loggedIn.then(async () => eachQuery(await reserve(), mend)) }
-  return eachQuery(Object.assign(sql, mended, own), mend)
+  const mended = {
+    reserve: () => loggedIn.then(async () => eachQuery(await reserve(), mend, outstanding)),
+  }
+  return eachQuery(Object.assign(sql, mended, own), mend, outstanding)
 }
 
 /**
@@ -112,6 +119,7 @@ function optionsFor(
   host: DriverHost,
   settled: SettledOptions,
   sockets: DriverSocket[],
+  released: () => void = () => undefined,
 ): Options<Record<string, PostgresType>> {
   const { user, database } = host
   const own = {
@@ -126,7 +134,7 @@ function optionsFor(
       host.notice({ severity, code, message })
     },
     socket() {
-      const socket = new DriverSocket((listener) => host.connect(listener))
+      const socket = new DriverSocket((listener) => host.connect(listener), released)
       sockets.push(socket)
       return socket
     },

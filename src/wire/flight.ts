@@ -8,6 +8,7 @@ import {
   concat,
   copyFailMessage,
   describePortal,
+  describesPortal,
   endsFlight,
   Frontend,
   statementMessages,
@@ -21,8 +22,6 @@ import { Replies } from './replies.ts'
 import { endOf, endOfCommit, mayCopy, type TransactionEnds } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
-/** `P` in a Describe. */
-const PORTAL = 0x50
 /** Rows, or the end of a statement. */
 const ROWS: ReadonlySet<number> = new Set([
   Backend.dataRow,
@@ -188,8 +187,7 @@ export class Flight {
   add(message: Uint8Array): boolean {
     const type = message[0] ?? 0
     if (this.#describing && this.#described(type, this.#describing)) return true
-    const isPortal = type === Frontend.describe && message[5] === PORTAL
-    this.#requests += isPortal ? 'd' : String.fromCharCode(type)
+    this.#requests += describesPortal(message) ? 'd' : String.fromCharCode(type)
     this.#outgoing.add(message)
     if (type === Frontend.copyData) return true
     if (type === Frontend.copyDone || type === Frontend.copyFail) {
@@ -273,6 +271,7 @@ export class Flight {
       this.awaitsServer = this.#outgoing.release()
       return this.complete && !this.awaitsServer ? message : undefined
     }
+    if (message[0] === Backend.readyForQuery) this.replies.end()
     const ending = message[0] === Backend.readyForQuery ? this.endsWith : undefined
     const end = ending && endOf(ending, message[5])
     if (ending) this.endsWith = undefined

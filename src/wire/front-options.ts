@@ -8,6 +8,11 @@ export interface FrontListener {
   data(bytes: Uint8Array): void
   /** Every query that the driver awaits has failed; the driver may send more. */
   error(error: NullpoolError): void
+  /**
+   * A transaction of the driver's was ended from outside, and what waits behind it will not be answered. A
+   * listener without this gets a ReadyForQuery, which a driver that is just writing takes for another's.
+   */
+  released?(): void
   /** The driver has said goodbye, or its request to cancel was passed on. */
   closed(): void
 }

@@ -95,6 +95,10 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.fail(failure)
   }
 
+  get failure(): (() => NullpoolError) | undefined {
+    return this.#failure
+  }
+
   /** Whether an error is about to be told: what the driver awaits has failed already. */
   get failing(): boolean {
     return this.#untold > 0
@@ -174,8 +178,11 @@ export class Front implements FlightReceiver, UpstreamUser {
   release(): boolean {
     if (!this.#failure || this.#status === 'I') return true
     if (this.failing || this.#flights.length > 0) return false
-    this.#status = 'I'
-    this.#later(() => this.#listener.data(readyForQuery('I')))
+    if (this.#listener.released) this.#later(() => this.#listener.released?.())
+    else {
+      this.#status = 'I'
+      this.#later(() => this.#listener.data(readyForQuery('I')))
+    }
     return true
   }
 

@@ -178,6 +178,11 @@ export function describePortal(): Uint8Array {
   return frame(Frontend.describe, 'P\0')
 }
 
+/** Whether a driver asks what a portal gives, and not what a statement takes. */
+export function describesPortal(message: Uint8Array): boolean {
+  return message[0] === Frontend.describe && message[5] === 0x50
+}
+
 /** Ends an extended flight. */
 export function syncMessage(): Uint8Array {
   return frame(Frontend.sync)

@@ -1,4 +1,4 @@
-import { Backend } from './messages.ts'
+import { Backend, notPostgres } from './messages.ts'
 
 /** What becomes of one reply: the driver gets it unless `hides` says otherwise. */
 export interface Expected {
@@ -37,6 +37,16 @@ export class Replies {
   /** Puts other expectations before those so far. */
   hideFirst(...types: readonly number[]): void {
     this.#expected.unshift(...types.map((type) => ({ types: [type], hides: always })))
+  }
+
+  /**
+   * The last reply is there. What was hidden in the place of one that never came would be missed by the
+   * driver for ever.
+   *
+   * @throws NullpoolError `ERR_PROTOCOL`.
+   */
+  end(): void {
+    if (!this.settled) throw notPostgres()
   }
 
   /** Whether the driver is to see every reply. */

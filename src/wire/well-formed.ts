@@ -10,6 +10,19 @@ const ANSWERS: ReadonlySet<number> = new Set(
   ),
 )
 
+/** Answers that say nothing but what they are. */
+const EMPTY: ReadonlySet<number> = new Set([
+  Backend.parseComplete,
+  Backend.bindComplete,
+  Backend.closeComplete,
+  Backend.noData,
+  Backend.emptyQueryResponse,
+  Backend.portalSuspended,
+  Backend.copyDone,
+])
+
+const STATUS = /[ITE]/
+
 /**
  * Refuses an answer that cannot be handed to a driver. Drivers look for the NUL behind a name without
  * asking where the message ends, and would look for ever.
@@ -25,6 +38,11 @@ function isWellFormed(message: Uint8Array): boolean {
   if (type === Backend.rowDescription) return endsWithColumns(message)
   if (type === Backend.parameterDescription) return message.length === 7 + 4 * count(message)
   if (type === Backend.notificationResponse) return message.indexOf(0, 9) > 0
+  if (type === Backend.copyInResponse || type === Backend.copyOutResponse) {
+    return message.length === 8 + 2 * count(message, 6)
+  }
+  if (type === Backend.readyForQuery) return message.length === 6 && STATUS.test(statusOf(message))
+  if (EMPTY.has(type)) return message.length === 5
   return ANSWERS.has(type)
 }
 
@@ -38,6 +56,10 @@ function endsWithColumns(message: Uint8Array): boolean {
   return at === message.length
 }
 
-function count(message: Uint8Array): number {
-  return ((message[5] ?? 0) << 8) | (message[6] ?? 0)
+function count(message: Uint8Array, at = 5): number {
+  return ((message[at] ?? 0) << 8) | (message[at + 1] ?? 0)
+}
+
+function statusOf(message: Uint8Array): string {
+  return String.fromCharCode(message[5] ?? 0)
 }

@@ -3,6 +3,8 @@
 // that failed answers ROLLBACK to COMMIT.
 
 import type { MemoryPeer } from './memory-server.ts'
+import { words } from './scram-messages.ts'
+import { type ScramSecret, ScramServer } from './scram-server.ts'
 import * as server from './server-messages.ts'
 import type { Frame } from './wire-messages.ts'
 
@@ -29,9 +31,10 @@ export class MemoryBackend {
     this.#peer = peer
   }
 
-  /** Lets the client in, then answers until it says goodbye. */
-  async serve(): Promise<void> {
+  /** Lets the client in, by its password where a secret is given, then answers until it says goodbye. */
+  async serve(secret?: ScramSecret): Promise<void> {
     await this.#peer.expect('Startup')
+    if (secret) await this.#logIn(new ScramServer(secret))
     this.#peer.send(server.authenticationOk)
     this.#peer.send(server.greeting)
     for (;;) {
@@ -43,6 +46,14 @@ export class MemoryBackend {
       const answer = this.#answer(frame)
       this.#peer.send(...answer)
     }
+  }
+
+  async #logIn(scram: ScramServer): Promise<void> {
+    this.#peer.send(server.authentication(10, Buffer.from('SCRAM-SHA-256\0\0')))
+    const first = scram.first((await this.#peer.next()).payload)
+    this.#peer.send(server.authentication(11, Buffer.from(words(first))))
+    const last = scram.final((await this.#peer.next()).payload)
+    this.#peer.send(server.authentication(12, Buffer.from(words(last))))
   }
 
   #answer({ tag, payload }: Frame): Buffer[] {

@@ -4,14 +4,15 @@ import type { Sql, TransactionSql } from 'postgres'
 import { postgresDriver } from '../../src/drivers/postgres.ts'
 import { NullpoolError } from '../../src/errors.ts'
 import { Front } from '../../src/wire/front.ts'
+import type { Setting } from '../../src/wire/prologue.ts'
 import type { MemoryWire } from './memory-driver.ts'
 import { rest } from './memory-server.ts'
 
 /** postgres.js, unmodified, on a wire. */
-export function clientOf(wire: MemoryWire): Sql {
+export function clientOf(wire: MemoryWire, settings: readonly Setting[] = []): Sql {
   return postgresDriver().createClient({
     ...{ host: 'db.test', port: 6543, user: 'alice', database: 'shop' },
-    connect: (listener) => new Front(wire.upstream, listener),
+    connect: (listener) => new Front(wire.upstream, listener, { settings }),
     notice: () => undefined,
     unsupported: (feature) => new NullpoolError('ERR_SESSION_STATE', feature),
   })

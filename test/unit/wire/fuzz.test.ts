@@ -1,16 +1,24 @@
 import { describe, expect, it, vi } from 'vitest'
 import { NullpoolError } from '../../../src/errors.ts'
-import { type Profile, universal } from '../../../src/wire/profile.ts'
+import { type Profile, pipelined, universal } from '../../../src/wire/profile.ts'
+import type { Setting } from '../../../src/wire/prologue.ts'
 import { MemoryBackend } from '../../support/memory-backend.ts'
-import { memoryWire } from '../../support/memory-driver.ts'
+import { memoryWire, PASSWORD } from '../../support/memory-driver.ts'
 import { type MemoryPeer, rest } from '../../support/memory-server.ts'
+import { scramSecret } from '../../support/scram-server.ts'
 import { clientOf, SCENARIOS } from '../../support/wire-tasks.ts'
 
 const RUNS = 10_000
 const AT_ONCE = 50
 
-/** The small Postgres asks for no password. */
+/** Also without a password, which Postgres may do for hosts that it trusts. */
 const together: Profile = { ...universal, concurrency: 100 }
+
+const PROFILES = [universal, together, pipelined]
+
+const SECRET = scramSecret(PASSWORD)
+
+const SETTINGS: readonly Setting[] = [['role', 'anon']]
 
 /** Mulberry32: the same numbers for the same seed, everywhere. */
 function randomOf(seed: number): () => number {
@@ -69,14 +77,15 @@ async function run(seed: number): Promise<{ damage: Damage; results: unknown[] }
   // has taught is believed, at the same address, until it is asked again.
   const limits =
     damage === 'corruption' ? { port: 6666, connectTimeoutMs: 40, queryTimeoutMs: 40 } : {}
+  const profile = PROFILES[Math.floor(random() * PROFILES.length)] ?? universal
   const wire = memoryWire({
-    profile: random() < 0.5 ? universal : together,
+    profile,
     ...{ connectTimeoutMs: 20_000, queryTimeoutMs: 20_000, closeTimeoutMs: 10 },
     ...limits,
   })
-  const sql = clientOf(wire)
+  const sql = clientOf(wire, random() < 0.5 ? SETTINGS : [])
   const results: unknown[] = tasks.map(() => 'pending')
-  for (const [at, task] of tasks.entries()) {
+  const running = tasks.map((task, at) =>
     task.run(sql).then(
       () => {
         results[at] = 'fulfilled'
@@ -84,12 +93,14 @@ async function run(seed: number): Promise<{ damage: Damage; results: unknown[] }
       (error: unknown) => {
         results[at] = error
       },
-    )
-  }
-  const peer = await wire.server.accept()
+    ),
+  )
+  // On a busy machine a short deadline may pass before anybody has connected.
+  const peer = await Promise.race([wire.server.accept(), Promise.all(running)])
+  if (Array.isArray(peer)) return { damage, results }
   harm(peer, damage, random)
   const backend = new MemoryBackend(peer)
-  backend.serve().catch(() => undefined)
+  backend.serve(profile === pipelined ? SECRET : undefined).catch(() => undefined)
   const givenUpAt = Date.now() + 10_000
   while (results.includes('pending') && Date.now() < givenUpAt) await rest()
   await wire.upstream.close(over)
