@@ -1,5 +1,6 @@
 import { NullpoolError, type NullpoolErrorCode } from '../errors.ts'
 import type { Outstanding } from './outstanding.ts'
+import { unbuildable } from './unbuildable.ts'
 
 /** A `Readable` or `Writable` of node:stream. */
 interface Stream {
@@ -10,6 +11,7 @@ type OnRows = (rows: Rows) => unknown
 
 /** What of postgres.js's `Query` is used here; its types do not show all of it. */
 interface Query extends Promise<unknown> {
+  args: readonly unknown[]
   /** Whether it is the one that the driver hears the answer of. */
   active: boolean
   /** Set once it was written. */
@@ -30,6 +32,8 @@ export interface Health {
   /** What every statement fails with from now on, if anything. */
   failure(): unknown
   outstanding: Outstanding
+  /** Whether a value may not be undefined. */
+  checksValues: boolean
 }
 
 /**
@@ -41,11 +45,11 @@ export interface Health {
  */
 export function mendQuery(made: unknown, close: unknown, health: Health): void {
   if (!isQuery(made)) return
-  const { failing, failure, outstanding } = health
+  const { failing, failure, outstanding, checksValues } = health
   const handler = made.handler
   // A transaction that was ended from outside keeps a queue of its own, which nobody looks into any more.
   made.handler = (query) => {
-    const error = failure()
+    const error = failure() ?? (checksValues ? unbuildable(query.args) : undefined)
     if (error) return query.reject(error)
     outstanding.add(made, (reason) => made.reject(reason))
     handler(query)

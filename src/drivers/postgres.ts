@@ -63,8 +63,9 @@ function connect(host: DriverHost, settled: SettledOptions, own: Partial<Sql> = 
   const released = (): void => outstanding.reject(failure)
   const sql = postgres(optionsFor(host, settled, sockets, released)) as Sql
   const failing = (): boolean => sockets.some((socket) => socket.failing)
-  const mend = (made: unknown): void =>
-    mendQuery(made, sql.CLOSE, { failing, failure, outstanding })
+  const checksValues = settled.transform.undefined === undefined
+  const health = { failing, failure, outstanding, checksValues }
+  const mend = (made: unknown): void => mendQuery(made, sql.CLOSE, health)
   const reserve = sql.reserve
   const loggedIn = logIn(sql)
   const mended = {

@@ -21,6 +21,29 @@ describe.each(['supavisor', 'postgres'] as const)(
       expect(await sql`select 1 as n`.catch((error) => error)).toEqual([{ n: 1 }])
       await expect(sql`select ${undefined as never}`).rejects.toMatchObject(undefinedValue)
       expect(await sql`select ${2}::int as n`).toEqual([{ n: 2 }])
+      const bad = undefined as never
+      const seen = await Promise.allSettled([
+        sql`select pg_sleep(0.1), 'a' as x`,
+        sql`select ${bad}::int as x`,
+        sql`select 'b' as x`,
+        sql`select * from pg_class where relname in ${sql(['a', bad])}`,
+        sql`select ${sql`${1}::int + ${bad}::int`}`,
+        sql.unsafe('select $1::int', [bad]),
+        sql`select ${sql.typed(bad, 25)}`,
+        sql`insert into nowhere ${sql([{ a: 1, b: 2 }, { a: 1 } as never])}`,
+        sql`select 1 where 1 = any(${Array.from({ length: 70_000 }, (_, n) => n)})`,
+        sql`select 1 from pg_class where oid in ${sql(Array.from({ length: 70_000 }, (_, n) => n))}`,
+        sql`select 'c' as x`,
+      ])
+      expect(seen.map((one) => ('value' in one ? one.value[0]?.x : one.reason.code))).toEqual([
+        'a',
+        'UNDEFINED_VALUE',
+        'b',
+        ...Array.from({ length: 5 }, () => 'UNDEFINED_VALUE'),
+        undefined,
+        'MAX_PARAMETERS_EXCEEDED',
+        'c',
+      ])
     })
 
     it('wait behind a transaction for as long as a statement may take, however busy it is', async () => {
