@@ -23,12 +23,14 @@ const strict = await startStrictPooler({
   backend: { host: server.host, port: server.port, user, password, database },
   tls: { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8') },
 })
+const trusting = await startPostgres({ authMethod: 'trust' })
 try {
   const login = { user, password, database }
   const tables = await roundTripTables({
     postgres: { ...login, host: server.host, port: server.port },
     pgbouncer: { ...login, host: pgbouncer.host, port: pgbouncer.port },
     strict: { ...login, host: strict.host, port: strict.port, user: `${user}.${strict.tenant}` },
+    trusting: { ...login, host: trusting.host, port: trusting.port },
     ca: certificates.ca.pem,
   })
   const text = await readFile(DOCUMENT, 'utf8')
@@ -38,5 +40,6 @@ try {
   await strict.stop()
   await pgbouncer.stop()
   await server.stop()
+  await trusting.stop()
   await certificates.remove()
 }

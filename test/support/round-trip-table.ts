@@ -8,7 +8,7 @@ import { NullpoolError } from '../../src/errors.ts'
 import { transport } from '../../src/transports/node.ts'
 import { Front } from '../../src/wire/front.ts'
 import { Meter } from '../../src/wire/meter.ts'
-import { direct, type Profile, pipelined, universal } from '../../src/wire/profile.ts'
+import { direct, hyperdrive, type Profile, pipelined, universal } from '../../src/wire/profile.ts'
 import type { Setting } from '../../src/wire/prologue.ts'
 import { Upstream } from '../../src/wire/upstream.ts'
 import { type CountingProxy, startCountingProxy } from './counting-proxy.ts'
@@ -26,6 +26,8 @@ export interface Place {
 export interface Places {
   pgbouncer: Place
   postgres: Place
+  /** Asks for no password, as the socket of a Hyperdrive binding. */
+  trusting: Place
   /** The model of Supavisor. */
   strict: Place
   ca: string
@@ -39,7 +41,8 @@ interface Client {
 interface Column {
   title: string
   place: Place
-  tlsOnly?: boolean
+  /** In clear or over TLS alone; both, where it is not said. */
+  only?: 'clear' | 'tls'
   connect: (at: Place, ca: string | undefined) => Promise<Client>
 }
 
@@ -155,18 +158,20 @@ async function settled(proxy: CountingProxy): Promise<void> {
   await proxy.until(({ connections }) => connections.every(({ open }) => !open))
 }
 
-function columns({ pgbouncer, postgres: server, strict }: Places): Column[] {
+function columns({ pgbouncer, postgres: server, strict, trusting }: Places): Column[] {
   return [
     { title: 'postgres.js', place: pgbouncer, connect: barePostgres },
     { title: 'pg', place: pgbouncer, connect: barePg },
     { title: '`universal`', place: strict, connect: ours(universal) },
     { title: '`pipelined`', place: pgbouncer, connect: ours(pipelined) },
-    { title: '`direct`', place: server, connect: ours(direct), tlsOnly: true },
+    { title: '`direct`', place: server, connect: ours(direct), only: 'tls' },
+    { title: '`hyperdrive`', place: trusting, connect: ours(hyperdrive), only: 'clear' },
   ]
 }
 
 async function table(places: Places, ca: string | undefined): Promise<string> {
-  const used = columns(places).filter(({ tlsOnly }) => ca !== undefined || !tlsOnly)
+  const protection = ca === undefined ? 'clear' : 'tls'
+  const used = columns(places).filter(({ only = protection }) => only === protection)
   const lines = [
     `| | ${used.map(({ title }) => title).join(' | ')} |`,
     `|---|${used.map(() => '--:|').join('')}`,
