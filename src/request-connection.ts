@@ -162,7 +162,7 @@ export class RequestConnection {
     if (this.#upstream) return this.#upstream
     const { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs } = this.#settings
     const { route, credentials, warnings } = this.#planned()
-    for (const { code, message } of warnings) this.#warn(code, message)
+    for (const { code, message, fix } of warnings) this.#warn(code, `${message} ${fix}`)
     const limits = { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs }
     const upstream = new Upstream(
       { route, credentials, ...limits, meter: this.#meter },

@@ -188,8 +188,8 @@ function tlsReason(error: unknown): TransportFailureReason {
 function hintFor(reason: TransportFailureReason, message: string): string | undefined {
   if (reason === 'unsupported') return 'Allow Deno the network: --allow-net, with host and port.'
   if (reason !== 'tls-untrusted') return undefined
-  if (/Expired/.test(message)) return 'It has expired: renew it at the server.'
-  if (/NotValidForName/.test(message)) {
+  if (/expired/i.test(message)) return 'It has expired: renew it at the server.'
+  if (/not ?valid ?for ?name/i.test(message)) {
     return 'It is made out to another name: use that name as the host, or set tls: { serverName }.'
   }
   return 'Pass the root certificate of its authority as tls: { ca }, or to Deno as DENO_CERT.'

@@ -1,5 +1,10 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import {
+  connect as connectTls,
+  createSecureContext,
+  rootCertificates,
+  type SecureContext,
+} from 'node:tls'
 import {
   type Address,
   type Connection,
@@ -9,11 +14,12 @@ import {
   TransportError,
   type TransportFailureReason,
 } from '../wire/transport.ts'
+import { authorityOf } from './supabase-authority.ts'
 
 /** Bytes that may wait to be read before the socket is paused. */
 const READ_AHEAD = 262_144
 
-/** TCP and TLS of `node:net` and `node:tls`. Certificates are verified against Node's own roots. */
+/** TCP and TLS of `node:net` and `node:tls`. Certificates are verified against Node's own roots, those of Supabase's hosts against Supabase's too. */
 export const transport: Transport = {
   name: 'node:net',
   sendsAlpn: true,
@@ -96,7 +102,7 @@ class NodeConnection implements Connection {
       host,
       // An IP address may not be sent as the server name (RFC 6066 §3).
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(ca === undefined ? {} : { ca }),
+      ...trust(host, ca),
       ...(alpn === undefined ? {} : { ALPNProtocols: [alpn] }),
     })
     await ready(secure, 'secureConnect', this.#signal, tlsReasonOf)
@@ -120,6 +126,20 @@ class NodeConnection implements Connection {
   destroy(): void {
     this.#socket.destroy()
   }
+}
+
+/** Made once: it reads all of Node's roots. */
+let withSupabase: SecureContext | undefined
+
+function trust(
+  host: string,
+  ca: string | undefined,
+): { ca?: string; secureContext?: SecureContext } {
+  if (ca !== undefined) return { ca }
+  const authority = authorityOf(host)
+  if (authority === undefined) return {}
+  withSupabase ??= createSecureContext({ ca: [...rootCertificates, authority] })
+  return { secureContext: withSupabase }
 }
 
 /** Resolves on the event, rejects on an error, on an early end and when given up. */
@@ -161,7 +181,7 @@ function untrustedHint(code: string): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return 'It is made out to another name: use that name as the host, or set tls: { serverName }.'
   }
-  return 'Pass the root certificate of its authority as tls: { ca }; for Supabase download it in the dashboard under Database settings, SSL configuration.'
+  return 'Pass the root certificate of its authority as tls: { ca }.'
 }
 
 function codeOf(error: Error): string {

@@ -32,8 +32,15 @@ declare module 'node:tls' {
     host: string
     servername?: string
     ca?: string
+    secureContext?: SecureContext
     ALPNProtocols?: string[]
   }): TLSSocket
+
+  export interface SecureContext {
+    readonly context: unknown
+  }
+  export function createSecureContext(options: { ca: string[] }): SecureContext
+  export const rootCertificates: readonly string[]
 
   interface TLSSocket extends Socket {
     readonly alpnProtocol: string | false | null

@@ -51,6 +51,7 @@ describe('TLS in Node', () => {
     ['a root that nobody has heard of', { tls: 'verify' }, /tls: \{ ca \}/],
     ['another root', { tls: { ca: otherCa } }, /tls: \{ ca \}/],
     ['another name', { tls: { ca, serverName: 'database.example' } }, /serverName/],
+    ['a stranger as Supabase', { tls: { serverName: 'db.abc.supabase.co' } }, /tls: \{ ca \}/],
   ] as const)('refuses %s and says nothing in clear', async (_what, options, hint) => {
     const error = await attempt({ url: url(), ...options })
     expect(error).toMatchObject({ code: 'ERR_TLS_UNTRUSTED', retryable: false })

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { runDenoTests } from '../support/run-deno.ts'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+
+const { pgbouncer, postgres, ca, otherCa } = inject('servers')
+
+describe('in Deno', { timeout: 120_000 }, () => {
+  let bed: TestDatabase
+  beforeAll(async () => {
+    bed = await createTestDatabase()
+  })
+  afterAll(() => bed[Symbol.asyncDispose]())
+
+  const run = async (name: string, at: { host: string; port: number }): Promise<string[]> => {
+    const environment = { DATABASE_URL: bed.url(at), TEST_CA: ca, TEST_OTHER_CA: otherCa }
+    const { passed, failed, output } = await runDenoTests(
+      [`test/deno/${name}.test.ts`],
+      environment,
+    )
+    expect(failed, output).toEqual([])
+    expect(passed.length, output).toBeGreaterThan(0)
+    return passed
+  }
+
+  it.skipIf(!pgbouncer)('holds the contract through PgBouncer', async () => {
+    expect((await run('contract', pgbouncer ?? postgres)).length).toBeGreaterThan(30)
+  })
+
+  it('holds the contract on Postgres itself', async () => {
+    expect((await run('contract', postgres)).length).toBeGreaterThan(30)
+  })
+
+  it.each(['tls', 'transport', 'functions'])('passes the tests of its own: %s', async (name) => {
+    await run(name, postgres)
+  })
+})

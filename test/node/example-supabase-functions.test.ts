@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+
+const { pgbouncer } = inject('servers')
+
+const FUNCTION = 'examples/supabase-functions/supabase/functions/books'
+
+describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
+  let bed: TestDatabase
+  let child: ChildProcess
+  let at = ''
+  beforeAll(async () => {
+    if (!pgbouncer) return
+    bed = await createTestDatabase()
+    await bed.sql.unsafe(await readFile('examples/cloudflare-workers/seed.sql', 'utf8'))
+    // The same names as in its import map, led to what is here.
+    const { imports } = JSON.parse(await readFile(`${FUNCTION}/deno.json`, 'utf8'))
+    const local: Record<string, string> = { ...imports }
+    local.nullpool = pathToFileURL('dist/index.js').href
+    local['nullpool/hono'] = pathToFileURL('dist/hono.js').href
+    local.hono = pathToFileURL('node_modules/hono/dist/index.js').href
+    local.postgres = pathToFileURL('node_modules/postgres/src/index.js').href
+    const map = join(tmpdir(), `nullpool-${bed.name}.json`)
+    await writeFile(map, JSON.stringify({ imports: local }))
+    const options = ['--no-check', '--node-modules-dir=manual', `--import-map=${map}`]
+    child = spawn('deno', ['run', '-A', ...options, `${FUNCTION}/index.ts`], {
+      env: {
+        ...process.env,
+        DATABASE_URL: bed.url(pgbouncer),
+        DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    at = await new Promise<string>((resolve, reject) => {
+      const lines: string[] = []
+      for (const stream of [child.stdout, child.stderr]) {
+        if (!stream) continue
+        createInterface(stream).on('line', (line) => {
+          lines.push(line)
+          const [found] = /http:\/\/[^\s/]+/.exec(line) ?? []
+          if (found) resolve(found)
+        })
+      }
+      child.once('exit', () => reject(new Error(lines.join('\n'))))
+    })
+  })
+  afterAll(async () => {
+    if (child && child.exitCode === null) {
+      child.kill()
+      await once(child, 'exit')
+    }
+    await bed?.[Symbol.asyncDispose]()
+  })
+
+  it('lists books, finds one, and closes its connections', async () => {
+    const list = (await (await fetch(`${at}/books`)).json()) as unknown[]
+    expect(list).toHaveLength(20)
+    expect(await (await fetch(`${at}/books/1`)).json()).toMatchObject({ id: '1' })
+    expect((await fetch(`${at}/books/999999`)).status).toBe(404)
+    expect((await fetch(`${at}/books/${'9'.repeat(30)}`)).status).toBe(404)
+    await expect.poll(() => bed.pooledClients()).toBe(0)
+  })
+
+  it('names what it imports as it is published', async () => {
+    const { imports } = JSON.parse(await readFile(`${FUNCTION}/deno.json`, 'utf8'))
+    const { name, version, exports, peerDependencies } = JSON.parse(
+      await readFile('package.json', 'utf8'),
+    )
+    expect(imports).toMatchObject({
+      [name]: `npm:${name}@^${version}`,
+      [`${name}/hono`]: `npm:${name}@^${version}/hono`,
+      hono: `npm:hono@${peerDependencies.hono}`,
+      postgres: `npm:postgres@${peerDependencies.postgres}`,
+    })
+    expect(Object.keys(exports)).toContain('./hono')
+  })
+})
