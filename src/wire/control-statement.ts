@@ -4,6 +4,18 @@ import { SqlLexer } from './sql-lexer.ts'
 /** Words with which statements begin that begin, end or shape a transaction. */
 const HEADS = /^(begin|start|commit|end|rollback|abort|prepare|set)$/
 
+const SPACE = 0x20
+const SLASH = 0x2f
+const DASH = 0x2d
+const SEMICOLON = 0x3b
+
+/** How these words begin. */
+const BEGINNINGS: ReadonlySet<string> = new Set(
+  ['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'prepare', 'set'].map((word) =>
+    word.slice(0, 3),
+  ),
+)
+
 /** Nearly all statements show their first word by here, and those that count end here. */
 const GLANCE = 200
 
@@ -16,11 +28,22 @@ const LONGEST = 10_000
  * follow, the words end with a semicolon and what comes next.
  */
 export function controlWords(statement: Uint8Array): string | undefined {
+  if (!mayControl(statement)) return undefined
   const glance = statementText(statement, GLANCE)
   if (glance.length < GLANCE) return wordsOf(glance)
   const head = headOf(glance)
   if (head !== undefined && !HEADS.test(head)) return undefined
   return wordsOf(statementText(statement, LONGEST))
+}
+
+/** Looks at the first letters, without a text of them: nearly every statement is no such one. */
+function mayControl(statement: Uint8Array): boolean {
+  let at = 5
+  // A Parse has a name before its text, which is empty where anything is to be found.
+  while (at < statement.length && (statement[at] ?? 0) <= SPACE) at += 1
+  const [first = 0, second = 0, third = 0] = statement.subarray(at, at + 3)
+  if (first === SLASH || first === DASH || first === SEMICOLON || first >= 0x80) return true
+  return BEGINNINGS.has(String.fromCharCode(first | 32, second | 32, third | 32))
 }
 
 /** The same of a text. */
