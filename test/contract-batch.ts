@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Sql } from 'nullpool'
 import type { Run, Test } from './contract.ts'
 
 /** What every runtime must show of `batch()`. */
@@ -79,6 +80,18 @@ export function batchCalls(test: Test, run: Run): void {
         invalid,
       )
       await assert.rejects(scope.batch(undefined as never), invalid)
+      for (const more of [
+        (sql: Sql) => sql`select 1`.cursor(1, () => undefined),
+        (sql: Sql) => sql`select 1`.cursor(1),
+        (sql: Sql) => sql`select 1`.describe(),
+        (sql: Sql) => sql`select 1`.forEach(() => {}),
+        (sql: Sql) => sql`select 1`.execute(),
+      ]) {
+        await assert.rejects(
+          scope.batch((sql) => [sql`select 1`, more(sql) as never]),
+          invalid,
+        )
+      }
       const used = scope.sql`select 1`
       await used
       await assert.rejects(

@@ -6,6 +6,11 @@ interface Query extends PromiseLike<unknown> {
   strings: readonly string[]
   /** Whether somebody has awaited it. */
   executed: boolean
+  /** What makes more of it than rows that come at once. */
+  cursorFn?: unknown
+  forEachFn?: unknown
+  onlyDescribe?: boolean
+  streaming?: boolean
   handler: unknown
   canceller: unknown
 }
@@ -28,12 +33,17 @@ export function checkStatements(statements: unknown): asserts statements is read
   if (new Set(all).size < all.length || all.some(({ executed }) => executed)) {
     throw refused('takes statements that nobody awaits, each of them once')
   }
+  if (all.some(isMore)) throw refused('takes no cursors, streams, forEach() and describe()')
 }
 
 function isStatement(value: unknown): value is Query {
   if (!(value instanceof Promise && 'handler' in value && 'strings' in value)) return false
   // The text of a file is read later.
   return Array.isArray(value.strings) && value.strings.length > 0
+}
+
+function isMore({ cursorFn, forEachFn, onlyDescribe, streaming }: Query): boolean {
+  return Boolean(cursorFn ?? forEachFn ?? (onlyDescribe || streaming))
 }
 
 function refused(words: string): NullpoolError {
