@@ -12,6 +12,14 @@ const STATEMENTS: ReadonlySet<PropertyKey> = new Set([
   'subscribe',
 ])
 
+/** Which client made a statement. */
+const makers = new WeakMap<object, Sql>()
+
+/** The client that made a statement, as {@link lazySql} gave it. */
+export function makerOf(statement: unknown): Sql | undefined {
+  return typeof statement === 'object' && statement !== null ? makers.get(statement) : undefined
+}
+
 /**
  * A client that is made at its first use, so that a route that does not query pays nothing.
  *
@@ -24,10 +32,14 @@ export function lazySql(create: () => Sql, admit: () => void): Sql {
     made ??= create()
     return made
   }
-  return new Proxy((() => undefined) as unknown as Sql, {
+  const note = (statement: unknown): unknown => {
+    if (statement instanceof Promise) makers.set(statement, lazy)
+    return statement
+  }
+  const lazy = new Proxy((() => undefined) as unknown as Sql, {
     apply(_target, _self, values: unknown[]) {
       admit()
-      return Reflect.apply(client(), undefined, values)
+      return note(Reflect.apply(client(), undefined, values))
     },
     get(target, key) {
       // Inspecting a context must not connect, or fail for want of a connection string.
@@ -36,7 +48,7 @@ export function lazySql(create: () => Sql, admit: () => void): Sql {
       if (!STATEMENTS.has(key) || typeof value !== 'function') return value
       return (...values: unknown[]) => {
         admit()
-        return Reflect.apply(value, client(), values)
+        return note(Reflect.apply(value, client(), values))
       }
     },
     set(_target, key, value) {
@@ -46,4 +58,5 @@ export function lazySql(create: () => Sql, admit: () => void): Sql {
       return Reflect.has(client(), key)
     },
   })
+  return lazy
 }

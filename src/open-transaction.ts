@@ -1,11 +1,12 @@
 import type { Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
-import { lazySql } from './lazy-sql.ts'
+import { lazySql, makerOf } from './lazy-sql.ts'
+import { Nesting } from './nesting.ts'
 import type { ClientTypes } from './request-clients.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
-import { type Handle, type Savepoints, transactionHandle } from './transaction-handle.ts'
+import { transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
 import { withOutcome } from './transaction-outcome.ts'
 import type { Front } from './wire/front.ts'
@@ -18,7 +19,7 @@ const ROLLED_BACK = '40000'
 interface Member {
   types: ClientTypes | undefined
   client: Sql
-  handle: Handle
+  handle: TransactionSql
 }
 
 /** One transaction: clients of its own, of which the first that is used connects. */
@@ -29,7 +30,7 @@ export class OpenTransaction {
   #identity: Identity | undefined
   #beginning: Beginning
   #members: Member[] = []
-  #savepoints: Savepoints = { count: 0 }
+  #nesting = new Nesting()
   /** The one that was used first, by which the transaction ends. */
   #first: Member | undefined
   #fronts: Front[] = []
@@ -37,6 +38,8 @@ export class OpenTransaction {
   #ending: 'commit' | 'rollback' | undefined
   #fail: (error: unknown) => void = () => undefined
   #lost = false
+  /** The error of the lost connection that was told first, of which the whole transaction dies. */
+  #loss: NullpoolError | undefined
 
   constructor(connection: RequestConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
@@ -55,7 +58,7 @@ export class OpenTransaction {
   /** What is lent; for somebody with types of their own, another handle of the same transaction. */
   handle(types?: ClientTypes): TransactionSql {
     const known = this.#members.find((member) => member.types === types)
-    return (known ?? this.#addMember(types)).handle.sql
+    return (known ?? this.#addMember(types)).handle
   }
 
   #addMember(types: ClientTypes | undefined): Member {
@@ -70,8 +73,7 @@ export class OpenTransaction {
       })
     }
     const client = lazySql(create, () => this.#connection.admit())
-    const member: Member = { types, client, handle: transactionHandle(client, this.#savepoints) }
-    if (this.#ending) member.handle.revoke()
+    const member: Member = { types, client, handle: transactionHandle(client, this.#nesting) }
     this.#members.push(member)
     return member
   }
@@ -79,8 +81,9 @@ export class OpenTransaction {
   #frontOptions(): FrontOptions {
     const { begin, settings } = this.#beginning
     const [first] = this.#fronts
-    if (first) return { settings, inside: first }
-    return { begin, settings, failed: (failure) => this.#disconnected(failure) }
+    const explain = (error: NullpoolError): NullpoolError => this.#withOutcome(error)
+    if (first) return { settings, inside: first, explain }
+    return { begin, settings, explain, failed: (failure) => this.#disconnected(failure) }
   }
 
   #opened(front: Front): void {
@@ -88,6 +91,11 @@ export class OpenTransaction {
     // Of statements that nobody has awaited the end may come first.
     if (this.#ending === 'rollback') front.retire(transactionOver)
     else if (this.#ending === 'commit') front.conclude()
+  }
+
+  /** Whether one of its clients made a statement. */
+  made(statement: unknown): boolean {
+    return this.#members.some(({ client }) => makerOf(statement) === client)
   }
 
   /** Whether it has had a statement. */
@@ -108,8 +116,9 @@ export class OpenTransaction {
 
   /** Resolves once it is committed, or at once where nothing can go wrong; the connection stays. */
   async commit(): Promise<void> {
+    const endsSafely = this.#beginning.endsSafely && !this.#fronts.some((front) => front.endMatters)
     const committed = this.#commit()
-    if (!this.#beginning.endsSafely) return committed
+    if (!endsSafely) return committed
     // Whatever ends the connection now, what was read has been read.
     committed.catch(() => undefined)
   }
@@ -140,19 +149,25 @@ export class OpenTransaction {
   /** The same error, with what became of the transaction where the connection was lost. */
   explain(error: unknown): unknown {
     if (isSqlState(error, ROLLED_BACK)) return transactionRolledBack(error)
-    if (!this.#lost || !NullpoolError.is(error) || error.outcome) return error
-    return withOutcome(error, this.#fronts[0]?.outcome ?? 'rolled back')
+    return NullpoolError.is(error) ? this.#withOutcome(error) : error
+  }
+
+  #withOutcome(error: NullpoolError): NullpoolError {
+    if (!this.#lost || error.outcome) return error
+    const told = withOutcome(error, this.#fronts[0]?.outcome ?? 'rolled back')
+    this.#loss ??= told
+    return told
   }
 
   #end(how: 'commit' | 'rollback'): void {
     this.#ending ??= how
-    for (const { handle } of this.#members) handle.revoke()
+    this.#nesting.revoke()
   }
 
   #disconnected(failure: () => NullpoolError): void {
     this.#lost = true
     // Whatever waits for a statement fails by itself, and first.
-    setTimeout(() => this.#fail(failure()), 0)
+    setTimeout(() => this.#fail(this.#loss ?? failure()), 0)
   }
 }
 

@@ -64,7 +64,7 @@ export class RequestScope implements Scope {
     first: TransactionOptions | ((sql: TransactionSql) => Promise<T>),
     second?: (sql: TransactionSql) => Promise<T>,
   ): Promise<T> {
-    const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
+    const [options, work] = typeof first === 'function' ? [{}, first] : [first ?? {}, second]
     const { connection, identity, open: whole } = this.parts
     return runTransaction({ connection, identity, whole }, options, work)
   }
@@ -73,7 +73,7 @@ export class RequestScope implements Scope {
     work: (sql: Sql) => T,
   ): Promise<BatchResults<T>> {
     const enclosing = this.#open ?? enclosingTransaction(this.#connection, this.#identity)
-    if (enclosing) return runInTransaction(enclosing.sql as unknown as Sql, work)
+    if (enclosing) return runInTransaction(enclosing, work)
     return runBatch(this.#connection, this.#identity, this.sql, work)
   }
 

@@ -1,4 +1,6 @@
 import type { Sql, TransactionSql } from './drivers/driver.ts'
+import { runInTurn } from './drivers/run-in-turn.ts'
+import type { Nesting } from './nesting.ts'
 import { savepointOptions, sessionRequired, transactionOver } from './scope-refusals.ts'
 
 type Work = (sql: TransactionSql) => unknown
@@ -12,45 +14,27 @@ const NOT_HERE: ReadonlySet<PropertyKey> = new Set([
   'close',
 ])
 
-/** Numbers the savepoints of one transaction. */
-export interface Savepoints {
-  count: number
-}
-
-/** The handle of a transaction or of a savepoint, and the way to take it back. */
-export interface Handle {
-  sql: TransactionSql
-  /** From now on, using it throws. */
-  revoke(): void
-}
-
 /**
- * What `work` is given: a client that is in a transaction, as postgres.js's own handles are.
+ * What `work` is given: a client that is in a transaction, as postgres.js's own handles are. It is dead once
+ * `nesting` is over, also for what was built before.
  *
  * @param client - A client of which nothing but this transaction is.
+ * @param nesting - The transaction, or the savepoint in it, that the handle is for.
  */
-export function transactionHandle(client: Sql, savepoints: Savepoints = { count: 0 }): Handle {
-  let alive = true
+export function transactionHandle(client: Sql, nesting: Nesting): TransactionSql {
+  const refusal = (): unknown => (nesting.alive ? undefined : transactionOver())
   const admit = (): void => {
-    if (!alive) throw transactionOver()
+    if (!nesting.alive) throw transactionOver()
   }
-  const savepoint = (first: string | Work, second?: Work): Promise<unknown> => {
-    admit()
-    const [name, work] = typeof first === 'function' ? ['', first] : [first, second]
-    return runSavepoint(client, savepoints, name, work)
+  const inTurn = (made: unknown): unknown => {
+    runInTurn(made, (task) => nesting.inTurn(task), refusal)
+    return made
   }
-  const begin = async (first: string | Work, second?: Work): Promise<unknown> => {
-    if (typeof first === 'string' && first.trim()) throw savepointOptions()
-    return savepoint(typeof first === 'function' ? first : (second as Work))
-  }
-  const prepare = (): never => {
-    throw sessionRequired('A prepared transaction')
-  }
-  const own: Record<PropertyKey, unknown> = { begin, savepoint, prepare }
+  const own = nestedWork(client, nesting, admit)
   const sql = new Proxy(client, {
     apply(target, _self, values: unknown[]) {
       admit()
-      return Reflect.apply(target, undefined, values)
+      return inTurn(Reflect.apply(target, undefined, values))
     },
     get(target, key) {
       if (Object.hasOwn(own, key)) return own[key]
@@ -59,36 +43,48 @@ export function transactionHandle(client: Sql, savepoints: Savepoints = { count:
       if (key !== 'unsafe' && key !== 'file' && key !== 'notify') return value
       return (...values: unknown[]) => {
         admit()
-        return (value as (...values: unknown[]) => unknown)(...values)
+        return inTurn((value as (...values: unknown[]) => unknown)(...values))
       }
     },
   })
-  return {
-    sql: sql as unknown as TransactionSql,
-    revoke() {
-      alive = false
-    },
+  return sql as unknown as TransactionSql
+}
+
+/** The methods of a handle that are not its client's. */
+function nestedWork(
+  client: Sql,
+  nesting: Nesting,
+  admit: () => void,
+): Record<PropertyKey, unknown> {
+  const savepoint = (first: string | Work, second?: Work): Promise<unknown> => {
+    admit()
+    const [name, work] = typeof first === 'function' ? ['', first] : [first, second]
+    return nesting.enter((inner) => runSavepoint(client, inner, name, work))
   }
+  const begin = async (first: string | Work, second?: Work): Promise<unknown> => {
+    if (typeof first === 'string' && first.trim()) throw savepointOptions()
+    return savepoint(typeof first === 'function' ? first : (second as Work))
+  }
+  const prepare = (): never => {
+    throw sessionRequired('A prepared transaction')
+  }
+  return { begin, savepoint, prepare }
 }
 
 async function runSavepoint(
   client: Sql,
-  savepoints: Savepoints,
+  nesting: Nesting,
   name: string,
   work: Work | undefined,
 ): Promise<unknown> {
-  savepoints.count += 1
-  const savepoint = `"s${savepoints.count}${name ? `_${name.replaceAll('"', '""')}` : ''}"`
+  const savepoint = `"s${nesting.count()}${name ? `_${name.replaceAll('"', '""')}` : ''}"`
   await client.unsafe(`savepoint ${savepoint}`)
-  const handle = transactionHandle(client, savepoints)
   try {
-    const result = await work?.(handle.sql)
+    const result = await work?.(transactionHandle(client, nesting))
     return Array.isArray(result) ? await Promise.all(result) : result
   } catch (error) {
     // A connection that has gone has rolled back more than this; the error tells.
     await client.unsafe(`rollback to ${savepoint}`).catch(() => undefined)
     throw error
-  } finally {
-    handle.revoke()
   }
 }

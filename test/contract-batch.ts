@@ -145,4 +145,32 @@ export function batchCalls(test: Test, run: Run): void {
       })
       assert.equal(inside[0], inside[1])
     }))
+
+  test('batch() takes statements of its own scope alone', () =>
+    run(async (scope) => {
+      const own = { code: 'ERR_OPTIONS' }
+      const other = scope.as({})
+      await assert.rejects(
+        scope.batch(() => [other.sql`select current_user`]),
+        own,
+      )
+      await assert.rejects(
+        other.batch(() => [scope.sql`select current_user`]),
+        own,
+      )
+      await scope.transaction(async (sql) => {
+        await assert.rejects(
+          scope.batch(() => [other.sql`select current_user`]),
+          own,
+        )
+        const [[row]] = await scope.batch(() => [sql<{ n: number }[]>`select 1 as n`])
+        assert.equal(row?.n, 1)
+        await assert.rejects(
+          scope.batch(() => [scope.sql`select 1`]),
+          own,
+        )
+      })
+      const [[row]] = await scope.batch(() => [scope.sql<{ n: number }[]>`select 2 as n`])
+      assert.equal(row?.n, 2)
+    }))
 }

@@ -30,6 +30,8 @@ export interface FrontOptions {
   inside?: Front
   /** Looks at every statement; what it returns is told in the place of an answer. */
   guard?: ((text: string) => NullpoolError | undefined) | undefined
+  /** Adds to an error of the connection what it means here, before the driver hears of it. */
+  explain?: (error: NullpoolError) => NullpoolError
   /** Told when the connection has failed, and how. */
   failed?: (failure: () => NullpoolError) => void
 }

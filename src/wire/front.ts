@@ -14,16 +14,14 @@ import {
 } from './local-answers.ts'
 import { MessageReader } from './message-reader.ts'
 import {
-  concat,
   Frontend,
   isCopy,
   MESSAGE_LIMIT,
-  readStartup,
-  readUint32,
   statementText,
   type TransactionStatus,
 } from './messages.ts'
 import { Prologue } from './prologue.ts'
+import { StartupPacket } from './startup-packet.ts'
 import { type Outcome, Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
 import type { UpstreamUser } from './upstream-events.ts'
@@ -41,8 +39,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #listener: FrontListener
   #reader = new MessageReader(MESSAGE_LIMIT)
   #started = false
-  /** What has come of the start-up packet. */
-  #startup = NOTHING
+  #startup = new StartupPacket()
   #ended = false
   /** What the driver is adding to. */
   #current: Flight | undefined
@@ -54,6 +51,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #failure: (() => NullpoolError) | undefined
   #guard: FrontOptions['guard']
   #failed: FrontOptions['failed']
+  #explain: FrontOptions['explain']
   #isTransaction: boolean
   #retired = false
   /** Errors that are about to be told. */
@@ -62,11 +60,12 @@ export class Front implements FlightReceiver, UpstreamUser {
   #statement: Uint8Array | undefined
 
   constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
-    const { settings = [], begin, guard, failed, inside } = options
+    const { settings = [], begin, guard, failed, explain, inside } = options
     this.#guard = guard
     this.#upstream = upstream
     this.#listener = listener
     this.#failed = failed
+    this.#explain = explain
     this.#isTransaction = begin !== undefined || inside !== undefined
     this.#owner = inside ?? this
     this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
@@ -82,6 +81,11 @@ export class Front implements FlightReceiver, UpstreamUser {
     return this.#transaction.outcome
   }
 
+  /** Whether the end of a reading transaction can still fail: a statement has, or it was let write. */
+  get endMatters(): boolean {
+    return this.#status === 'E' || this.#transaction.becameWritable
+  }
+
   /** From now on the driver may end the transaction that this front is for. */
   conclude(): void {
     this.#transaction.conclude()
@@ -90,6 +94,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   /** The driver is not to be heard any more: an open transaction is rolled back, whatever comes fails. */
   retire(failure: () => NullpoolError): void {
     this.#failed = undefined
+    this.#explain = undefined
     this.#retired = true
     this.#upstream.leave(this, false)
     this.fail(failure)
@@ -168,7 +173,8 @@ export class Front implements FlightReceiver, UpstreamUser {
   }
 
   fail(failure: () => NullpoolError): boolean {
-    this.#failure ??= failure
+    const explain = this.#explain
+    this.#failure ??= explain ? () => explain(failure()) : failure
     this.#failed?.(this.#failure)
     if (this.#flights.length > 0) this.#answerWith(this.#failure)
     const speaks = this.#flights.length === 0 && this.#status !== 'I'
@@ -188,20 +194,16 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** Takes the packet without a type that comes first; returns what lies behind it. */
   #start(bytes: Uint8Array): Uint8Array {
-    const packet = concat([this.#startup, bytes])
-    const length = packet.length < 4 ? Number.POSITIVE_INFINITY : readUint32(packet, 0)
-    this.#startup = packet
-    if (packet.length < length) return NOTHING
+    const packet = this.#startup.add(bytes)
+    if (!packet) return NOTHING
     this.#started = true
-    this.#startup = NOTHING
-    const startup = readStartup(packet)
-    if (startup === 'startup') {
+    if (packet.says === 'startup') {
       const processId = this.#retired ? 0 : this.#upstream.join(this)
       this.#later(() => this.#listener.data(localGreeting({ processId, secret: 0 })))
-      return packet.subarray(length)
+      return packet.rest
     }
     this.#ended = true
-    void this.#upstream.cancel(startup.processId).then(() => this.#listener.closed())
+    void this.#upstream.cancel(packet.says.processId).then(() => this.#listener.closed())
     return NOTHING
   }
 

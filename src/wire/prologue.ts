@@ -29,7 +29,9 @@ export class Prologue implements Preparation {
   readonly meaning: string
 
   constructor(settings: readonly Setting[]) {
-    const calls = settings.map((_, at) => `set_config($${at * 2 + 1},$${at * 2 + 2},true)`)
+    const calls = settings.map(
+      (_, at) => `pg_catalog.set_config($${at * 2 + 1},$${at * 2 + 2},true)`,
+    )
     this.messages = statementMessages(`select ${calls.join(',')}`, settings.flat())
     this.meaning = JSON.stringify(settings.filter(([name]) => MEANINGFUL.test(name)))
   }

@@ -38,6 +38,9 @@ export class Transaction {
   #free: boolean
   /** What commits it, or has. */
   #commit: Flight | undefined
+  /** Whether it was committed without a statement, and so without a server. */
+  #committedEmpty = false
+  #becameWritable = false
 
   /** Takes what begins every transaction of this driver, and the statement that begins its only one. */
   constructor(prologue?: Prologue, begin?: string) {
@@ -52,10 +55,14 @@ export class Transaction {
   }
 
   get outcome(): Outcome {
-    const { ended, sent, localAnswer } = this.#commit ?? {}
-    if (ended) return ended
-    if (localAnswer) return 'committed'
-    return sent ? 'unknown' : 'rolled back'
+    if (this.#committedEmpty) return 'committed'
+    const { ended, sent } = this.#commit ?? {}
+    return ended ?? (sent ? 'unknown' : 'rolled back')
+  }
+
+  /** Whether its driver has asked for it to write, however it was begun. */
+  get becameWritable(): boolean {
+    return this.#becameWritable
   }
 
   /**
@@ -65,9 +72,10 @@ export class Transaction {
    */
   reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
     const words = flight.statement && controlWords(flight.statement)
-    flight.commits = words !== undefined && commits(words)
-    if (flight.commits) this.#commit = flight
     if (!flight.localAnswer) this.#restrict(flight, words)
+    flight.commits = words !== undefined && !flight.localAnswer && commits(words)
+    if (flight.commits) this.#commit = flight
+    if (words?.includes('read write')) this.#becameWritable = true
     if (words && flight.complete && !flight.localAnswer && settled) {
       this.#control(flight, status, words)
     }
@@ -114,6 +122,7 @@ export class Transaction {
       flight.answerHere('SET', 'T')
     } else if (end) {
       this.deferred = undefined
+      this.#committedEmpty = end === 'COMMIT'
       flight.answerHere(end, 'I')
     }
   }

@@ -111,7 +111,7 @@ export class MemoryBackend {
       const length = Number(count === '$1' ? this.#value : count)
       return { rows: Array.from({ length }, (_, at) => `row ${at}`), messages: [] }
     }
-    if (text.startsWith('select set_config')) return { rows: ['set'], messages: [] }
+    if (text.startsWith('select pg_catalog.set_config')) return { rows: ['set'], messages: [] }
     if (word === 'fail') return { messages: this.#fail() }
     if (text === 'copy in') {
       this.#copying = how

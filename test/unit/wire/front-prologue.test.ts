@@ -33,7 +33,7 @@ function statements(peer: MemoryPeer): string[] {
   )
 }
 
-const SET = 'select set_config($1,$2,true),set_config($3,$4,true)'
+const SET = 'select pg_catalog.set_config($1,$2,true),pg_catalog.set_config($3,$4,true)'
 
 describe('Front with settings of the transaction', () => {
   it('puts them before an extended flight, in its implicit transaction, with bound values', async () => {
