@@ -94,7 +94,7 @@ function isLetIn(request: IncomingMessage, token: string | undefined): boolean {
 function join(socket: WebSocket, target: { host: string; port: number }): void {
   const tcp = connect({ ...target, noDelay: true })
   socket.on('message', (data: Buffer) => {
-    if (!tcp.write(data)) socket.pause()
+    if (!tcp.destroyed && !tcp.write(data)) socket.pause()
   })
   tcp.on('drain', () => socket.resume())
   tcp.on('data', (bytes) => {
@@ -102,7 +102,11 @@ function join(socket: WebSocket, target: { host: string; port: number }): void {
     socket.send(bytes, () => tcp.resume())
   })
   tcp.on('end', () => socket.close(1000))
-  tcp.on('error', () => socket.close(1011, 'The target did not answer.'))
+  tcp.on('error', () => {
+    // Paused, it would not hear the end.
+    socket.resume()
+    socket.close(1011, 'The target did not answer.')
+  })
   socket.on('error', () => tcp.destroy())
   socket.on('close', (code) => (code === 1000 ? tcp.end() : tcp.destroy()))
 }
