@@ -3,19 +3,13 @@ import type { AsyncContext, Runtime } from '../runtime.ts'
 import { webSocketTransport } from '../transports/websocket.ts'
 import { isNeonHost } from '../transports/websocket-address.ts'
 import type { Transport } from '../wire/transport.ts'
+import { waitUntilOnVercel } from './vercel-request.ts'
 
 /** Globals of Vercel's Edge Runtime; a bundler may replace the first by its value. */
 declare const process: { env: Record<string, string | undefined> } | undefined
 declare const AsyncLocalStorage:
   | (new <T>() => { run<R>(store: T, work: () => R): R; getStore(): T | undefined })
   | undefined
-
-/** Where Vercel keeps what belongs to a request; @vercel/functions reads it in the same way. */
-const REQUEST_CONTEXT = Symbol.for('@vercel/request-context')
-
-interface RequestContexts {
-  get?(): { waitUntil?(promise: Promise<unknown>): void } | undefined
-}
 
 /** Neon's hosts by Neon's own route, all others through the gateway of the environment. */
 const transport: Transport = {
@@ -40,10 +34,7 @@ export const runtime: Runtime = {
   transport,
   bindings: () => undefined,
   variable,
-  waitUntil(promise) {
-    const contexts: RequestContexts | undefined = Reflect.get(globalThis, REQUEST_CONTEXT)
-    contexts?.get?.()?.waitUntil?.(promise)
-  },
+  waitUntil: waitUntilOnVercel,
   createContext<T>(): AsyncContext<T> {
     if (typeof AsyncLocalStorage === 'undefined') {
       return { run: (_value, work) => work(), get: () => undefined }
