@@ -205,6 +205,27 @@ describe.skipIf(!pgbouncer)('a database behind a WebSocket', () => {
     expect(row?.text === large).toBe(true)
   })
 
+  it('a COPY that nobody reads is bounded, and told as such', { timeout: 60_000 }, async () => {
+    const scope = over(secure).scope()
+    const rows = scope.sql`copy (select repeat('x', 1000000) from generate_series(1, 60)) to stdout`
+    const stream = await rows.readable()
+    await expect.poll(() => secure.open, { timeout: 30_000 }).toBe(0)
+    const read = async (): Promise<void> => {
+      for await (const _chunk of stream);
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'ERR_STREAM_OVERRUN', retryable: false })
+    await scope.close()
+  })
+
+  it('a COPY of 60 MB that is read is not', { timeout: 60_000 }, async () => {
+    const scope = over(secure).scope()
+    const rows = scope.sql`copy (select repeat('x', 1000000) from generate_series(1, 60)) to stdout`
+    let bytes = 0
+    for await (const chunk of await rows.readable()) bytes += chunk.length
+    expect(bytes).toBe(60_000_060)
+    await scope.close()
+  })
+
   it('says goodbye: no client stays at the pooler, no WebSocket at the gateway', async () => {
     for (const tunnel of [clear, secure]) await over(tunnel).run({}, ({ sql }) => sql`select 1`)
     await expect.poll(() => clear.open + secure.open).toBe(0)
