@@ -1,5 +1,6 @@
 import { queryAborted } from './scope-refusals.ts'
 import { settledWithin } from './wire/deadline.ts'
+import { statementHeads } from './wire/statement-heads.ts'
 
 /** A query of postgres.js; it starts when it is awaited. */
 export interface Cancellable<T> extends PromiseLike<T> {
@@ -24,13 +25,21 @@ export function abortable<T>(
     signal.addEventListener('abort', stop)
     running
       .then(resolve, (error: unknown) => {
-        reject(signal.aborted && isCancelled(error) ? queryAborted(error) : error)
+        reject(signal.aborted && isCancelled(error) ? queryAborted(error, isUndone(error)) : error)
       })
       .finally(() => signal.removeEventListener('abort', stop))
   })
 }
 
 /** SQLSTATE `query_canceled`. */
-function isCancelled(error: unknown): boolean {
+function isCancelled(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && error.code === '57014'
+}
+
+/** Whether nothing is left of a cancelled query: it never ran, or it was one statement that cannot commit. */
+function isUndone(error: Error): boolean {
+  // The server names the routine that stopped it; what was stopped before has none.
+  if (!('routine' in error && error.routine)) return true
+  const heads = 'query' in error ? statementHeads(String(error.query)) : undefined
+  return heads?.length === 1 && !/^(?:call|do|commit|end|prepare)$/.test(heads[0] ?? '')
 }

@@ -41,7 +41,9 @@ export interface DatabaseOptions {
   connectTimeoutMs?: number
   /**
    * How often a pooler that is full is asked again, after 50 to 250 ms at random and within
-   * `connectTimeoutMs`; nothing else is tried twice, and no statement ever is. @default 1
+   * `connectTimeoutMs`; nothing else is tried twice, and no statement ever is. A limit of a role or a database
+   * of Postgres's own is told behind the login, when the first statement has left: that is not tried again
+   * either, but its error is `retryable`. @default 1
    */
   connectRetries?: number
   /** How long the server may be silent while an answer is due, in milliseconds. @default 30000 */

@@ -2,12 +2,14 @@ import { abortable, type Cancellable } from './abortable.ts'
 import { type BatchResults, runBatch, runInTransaction } from './batch.ts'
 import type { Claims, Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
+import { isUnbegun } from './drivers/hand-over.ts'
 import { NullpoolError } from './errors.ts'
-import { lazySql } from './lazy-sql.ts'
+import { lazySql, makerOf } from './lazy-sql.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import type { Scope, ScopeMetrics } from './scope.ts'
 import { insideTransaction } from './scope-refusals.ts'
+import { SpareClients } from './spare-clients.ts'
 import { enclosingTransaction, runTransaction, type TransactionOptions } from './transaction.ts'
 
 /** What a scope is made of. */
@@ -34,8 +36,8 @@ export class RequestScope implements Scope {
   readonly sql: Sql
   readonly #connection: RequestConnection
   readonly #identity: Identity | undefined
-
   readonly #open: OpenTransaction | undefined
+  readonly #spares: SpareClients
 
   /**
    * Takes for whom its statements run (without it, they run as the connection's own role), and the
@@ -46,6 +48,7 @@ export class RequestScope implements Scope {
     this.#identity = identity
     this.#open = open
     const create = (): Sql => connection.clients.create({ identity })
+    this.#spares = new SpareClients(create)
     this.sql = (open?.sql as Sql | undefined) ?? lazySql(create, () => connection.admit())
   }
 
@@ -84,7 +87,10 @@ export class RequestScope implements Scope {
 
   abortable<T>(query: Cancellable<T>, signal: AbortSignal): Promise<T> {
     const connection = this.#connection
-    return abortable(query, signal, connection.closeTimeoutMs, () => connection.giveUp())
+    const isOwn = makerOf(query) === this.sql && isUnbegun(query)
+    const giveBack = isOwn ? this.#spares.lend(query) : () => undefined
+    const giveUp = (): void => connection.giveUp()
+    return abortable(query, signal, connection.closeTimeoutMs, giveUp).finally(giveBack)
   }
 
   hold(promise: Promise<unknown>): void {

@@ -18,8 +18,11 @@ export function aborted(mayHaveRun: boolean): NullpoolError {
 }
 
 /** For a query that was cancelled, as the server says. */
-export function queryAborted(cause: unknown): NullpoolError {
-  const words = 'The query was cancelled by its signal. It took no effect.'
+export function queryAborted(cause: unknown, undone: boolean): NullpoolError {
+  const effect = undone
+    ? 'It took no effect.'
+    : 'Whether a part of it took effect is not known: it may have committed something before.'
+  const words = `The query was cancelled by its signal. ${effect}`
   return new NullpoolError('ERR_ABORTED', words, { cause })
 }
 

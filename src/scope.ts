@@ -118,12 +118,17 @@ export interface Scope extends AsyncDisposable {
    * When the signal aborts, the server is asked to cancel the query, over a connection of its own; the
    * promise settles within `closeTimeoutMs` of that.
    *
+   * A query of `sql` that nobody has awaited yet runs apart from all others, so that a cancel request that
+   * comes late stops none of them; it may come to its turn before or behind those that are under way. One of a
+   * transaction stays in it.
+   *
    * A query that is done before it can be cancelled resolves. A cancelled one fails its transaction,
    * if it is in one, as any error does.
    *
    * @throws {NullpoolError} `ERR_ABORTED`. Its message says whether the query took effect: it did not
-   *   where the server has confirmed the cancellation or was never asked to run it. Where the server
-   *   does not react, that is not known, and the scope closes.
+   *   where the server has confirmed the cancellation of one statement or was never asked to run it. It is not
+   *   known of a `CALL`, a `DO` or several statements, which may have committed something before, and where the
+   *   server does not react; then the scope closes.
    */
   abortable<T>(query: Cancellable<T>, signal: AbortSignal): Promise<T>
   /**

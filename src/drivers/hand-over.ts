@@ -25,6 +25,11 @@ export function handOver(statements: readonly unknown[], client: Sql): void {
   for (const statement of statements) Object.assign(statement as Query, { handler, canceller })
 }
 
+/** Whether it is a statement that nobody has awaited. */
+export function isUnbegun(statement: unknown): boolean {
+  return isStatement(statement) && !statement.executed
+}
+
 /** @throws {NullpoolError} `ERR_OPTIONS` for what is not a list of statements that nobody has awaited. */
 export function checkStatements(statements: unknown): asserts statements is readonly unknown[] {
   const isList = Array.isArray(statements) && statements.every(isStatement)

@@ -51,7 +51,7 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
   made.handler = (query) => {
     const error = failure() ?? (checksValues ? unbuildable(query.args) : undefined)
     if (error) return query.reject(error)
-    outstanding.add(made, (reason) => made.reject(reason))
+    outstanding.add(query, (reason) => query.reject(reason))
     handler(query)
   }
   const reject = made.reject

@@ -2,6 +2,7 @@ import { requestCancel } from './cancel.ts'
 import type { Route } from './dial.ts'
 import type { Flight } from './flight.ts'
 import type { BackendKey } from './messages.ts'
+import type { Session } from './session.ts'
 
 /** Cancels what is under way on one upstream, and sees to it that nothing else is hit. */
 export class Cancellation {
@@ -36,6 +37,20 @@ export class Cancellation {
     if (!key || !underWay?.awaitsServer || this.#unwanted !== underWay) return
     this.#unwanted = undefined
     await this.request(key)
+  }
+
+  /**
+   * Stops everything that a session has under way: each request stops one statement, and what was sent behind it
+   * runs next. A server that answers nothing is asked once. Never rejects.
+   *
+   * @param nextAnswer - Resolves when a flight has been answered.
+   */
+  async pursueAll(session: Session, nextAnswer: () => Promise<void>): Promise<void> {
+    while (session.key && session.busy && !session.ended) {
+      const answered = nextAnswer()
+      await this.request(session.key)
+      await answered
+    }
   }
 
   /** Asks the server to stop whatever it is at. Never rejects. */

@@ -9,6 +9,7 @@ export class FlightQueue {
   #concurrency: number
   /** Whose flight was sent last: the transaction that is open is that receiver's. */
   #owner: FlightReceiver | undefined
+  #ended: (() => void) | undefined
 
   /** Takes how many flights of one driver may be under way together. */
   constructor(concurrency: number) {
@@ -32,7 +33,7 @@ export class FlightQueue {
 
   /** How many statements are under way. */
   get statements(): number {
-    return this.#underWay.reduce((sum, { queries }) => sum + queries, 0)
+    return this.sent.reduce((sum, { queries }) => sum + queries, 0)
   }
 
   /** What is being answered. */
@@ -98,7 +99,15 @@ export class FlightQueue {
 
   /** Notes that the oldest flight under way has ended. */
   ended(): Flight | undefined {
+    this.#ended?.()
     return this.#underWay.shift()
+  }
+
+  /** Resolves when a flight ends, also one that has been forgotten. */
+  nextEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#ended = resolve
+    })
   }
 
   /** Notes that a flight did not go after all, nor anything else that its driver has waiting. */

@@ -4,7 +4,7 @@ import type { Address } from './transport.ts'
 /** What is known of the statement that a connection was to run when it ended. */
 export function outcome(mayHaveRun: boolean): string {
   return mayHaveRun
-    ? 'Whether the statement took effect is not known.'
+    ? 'What waited did not run; whether what was under way took effect is not known.'
     : 'The statement did not run.'
 }
 

@@ -191,7 +191,7 @@ export class Upstream implements FlightCarrier {
     const closing = this.#close(session, error)
     void settledWithin(closing, Math.min(cancelAfterMs, this.#options.closeTimeoutMs / 2)).then(
       (ended) => {
-        if (!ended && session.busy && session.key) void this.#cancellation.request(session.key)
+        if (!ended) void this.#cancellation.pursueAll(session, () => this.#queue.nextEnd())
       },
     )
     return closing

@@ -68,9 +68,10 @@ describe.each([
       const { turns } = bed.proxy
       bed.leaveAt('silence', 'T')
       const controller = new AbortController()
+      const stopped = scope.abortable(scope.sql`select 2`, controller.signal)
       const results = Promise.allSettled([
-        scope.abortable(scope.sql`select 2`, controller.signal),
-        scope.sql`select 3`,
+        stopped,
+        bed.proxy.until((proxy) => proxy.turns > turns).then(() => scope.sql`select 3`),
       ])
       await bed.proxy.until((proxy) => proxy.turns > turns)
       controller.abort()
