@@ -2,17 +2,21 @@ import type { Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
-import type { ClientTypes } from './request-clients.ts'
+import type { ClientTypes, OpenFront } from './request-clients.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
 import { type Handle, type Savepoints, transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
 import { withOutcome } from './transaction-outcome.ts'
 import type { Front } from './wire/front.ts'
-import type { FrontOptions } from './wire/front-options.ts'
+import type { FrontListener, FrontOptions } from './wire/front-options.ts'
+import { startupMessage } from './wire/messages.ts'
 
 /** Error of `commit` that the wire gives where the server has answered with ROLLBACK. */
 const ROLLED_BACK = '40000'
+
+/** Hears nothing, and says nothing. */
+const NOBODY: FrontListener = { data() {}, error() {}, released() {}, closed() {} }
 
 /** A client of a transaction, with the values of its own types, and the handle that is lent. */
 interface Member {
@@ -32,6 +36,8 @@ export class OpenTransaction {
   #savepoints: Savepoints = { count: 0 }
   /** The one that was used first, by which the transaction ends. */
   #first: Member | undefined
+  /** The front of that one. */
+  #ender: Front | undefined
   #fronts: Front[] = []
   #used = false
   #ending: 'commit' | 'rollback' | undefined
@@ -58,6 +64,29 @@ export class OpenTransaction {
     return (known ?? this.#addMember(types)).handle.sql
   }
 
+  /** Lets a client of another driver in; `open` makes its front. */
+  enter(open: OpenFront, listener: FrontListener): Front {
+    this.#connection.admit()
+    this.#used = true
+    if (this.#fronts.length === 0) this.#hold(open)
+    const front = open(listener, this.#frontOptions())
+    this.#opened(front)
+    return front
+  }
+
+  /** Has the transaction belong to somebody who says nothing: another driver's client may leave at any time. */
+  #hold(open: OpenFront): void {
+    const front = open(NOBODY, this.#frontOptions())
+    front.write(startupMessage({}))
+    this.#opened(front)
+  }
+
+  /** The name of a savepoint that nobody else has. */
+  nextSavepoint(): string {
+    this.#savepoints.count += 1
+    return `s${this.#savepoints.count}`
+  }
+
   #addMember(types: ClientTypes | undefined): Member {
     const create = (): Sql => {
       this.#used = true
@@ -65,7 +94,10 @@ export class OpenTransaction {
       return this.#connection.clients.create({
         identity: this.#identity,
         front: () => this.#frontOptions(),
-        opened: (front) => this.#opened(front),
+        opened: (front) => {
+          if (member === this.#first) this.#ender ??= front
+          this.#opened(front)
+        },
         types,
       })
     }
@@ -118,11 +150,12 @@ export class OpenTransaction {
     this.#end('commit')
     const [front, ...others] = this.#fronts
     // What nobody has awaited must not come behind the end.
-    for (const other of others) other.retire(transactionOver)
-    if (!this.#first) return
+    for (const other of others) if (other !== this.#ender) other.retire(transactionOver)
+    if (!this.#used) return
     front?.conclude()
+    const { client } = this.#first ?? this.#addMember(undefined)
     try {
-      await this.#first.client.unsafe('commit')
+      await client.unsafe('commit')
     } catch (error) {
       // What the server has confirmed is so, whatever came behind.
       if (this.#fronts[0]?.outcome !== 'committed') throw this.explain(error)

@@ -30,6 +30,8 @@ export interface FrontOptions {
   inside?: Front
   /** Looks at every statement; what it returns is told in the place of an answer. */
   guard?: ((text: string) => NullpoolError | undefined) | undefined
+  /** Whether its driver's goodbye leaves the connection open, also where nobody else is left. */
+  stays?: boolean
   /** Told when the connection has failed, and how. */
   failed?: (failure: () => NullpoolError) => void
 }

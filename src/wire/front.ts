@@ -55,6 +55,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #guard: FrontOptions['guard']
   #failed: FrontOptions['failed']
   #isTransaction: boolean
+  #stays: boolean
   #retired = false
   /** Errors that are about to be told. */
   #untold = 0
@@ -62,11 +63,12 @@ export class Front implements FlightReceiver, UpstreamUser {
   #statement: Uint8Array | undefined
 
   constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
-    const { settings = [], begin, guard, failed, inside } = options
+    const { settings = [], begin, guard, failed, inside, stays = false } = options
     this.#guard = guard
     this.#upstream = upstream
     this.#listener = listener
     this.#failed = failed
+    this.#stays = stays
     this.#isTransaction = begin !== undefined || inside !== undefined
     this.#owner = inside ?? this
     this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
@@ -125,7 +127,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#upstream.leave(this)
+    this.#upstream.leave(this, !this.#stays)
     queueMicrotask(() => this.#listener.closed())
   }
 
