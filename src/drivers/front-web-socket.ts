@@ -73,18 +73,21 @@ export class FrontWebSocket implements WebSocketLike {
 
   /** Takes a message of the driver, who writes all that belongs together in one turn. */
   send(message: Uint8Array): void {
+    // Behind its goodbye the driver waits for the other side to close.
+    if (message[0] === Frontend.terminate) return this.close()
     if (this.#closed) return
     if (this.#written.length === 0) queueMicrotask(() => this.#pass())
     this.#written.push(message)
   }
 
   close(): void {
+    this.#endSoon()
     if (this.#closed) return
     this.#pass()
+    this.#closed = true
     // A connection that others go on with must not wait for the rest.
     if (!this.#synced) this.#front?.write(syncMessage())
     this.#front?.end()
-    this.#endSoon()
   }
 
   #pass(): void {
@@ -95,7 +98,7 @@ export class FrontWebSocket implements WebSocketLike {
       const [type] = message
       // A Flush right before a Sync says nothing, and poolers do not expect it.
       const isVoid = type === Frontend.flush && messages[at + 1]?.[0] === Frontend.sync
-      if (isVoid || type === Frontend.terminate) continue
+      if (isVoid) continue
       if (type !== 0 && !isCopy(type ?? 0))
         this.#synced = type === Frontend.sync || type === Frontend.query
       this.#front?.write(message)
@@ -124,10 +127,8 @@ export class FrontWebSocket implements WebSocketLike {
   }
 
   #end(): void {
-    if (this.#listeners.length === 0) return
     this.#closed = true
     this.#emit('close', {})
-    this.#listeners.length = 0
   }
 
   #emit(type: string, event: object): void {

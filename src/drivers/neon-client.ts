@@ -99,8 +99,8 @@ export class NeonClient extends Client {
 
   override query(...given: unknown[]): never {
     const [config, ...rest] = given
-    if (typeof config !== 'string' && typeof config !== 'object') throw notAQuery()
-    if (!config) throw notAQuery()
+    const isQuery = typeof config === 'string' || (typeof config === 'object' && config !== null)
+    if (!isQuery) throw notAQuery()
     if (isSubmittable(config)) return this.#submit(config, rest) as never
     const callback = callbackOf(config, rest)
     const result = this.#ask(config, rest[0])

@@ -37,7 +37,7 @@ export function ownQuery(config: string | object, values: unknown, text: string)
     Object.defineProperty(own, key, { value, writable: true, enumerable: true })
   }
   note('callback', undefined)
-  if (text) note('text', text)
+  if (text || typeof config === 'string') note('text', text)
   if (values !== undefined && typeof values !== 'function') note('values', values)
   return own as never
 }
