@@ -54,6 +54,7 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
       address: { host: target.host, port: target.port },
       tls: chooseTls(settings.tls, target),
       profile: chooseProfile(settings.pooler, target),
+      allowsClear: allowsClear(settings.tls, target),
     },
     credentials: {
       user: target.user,
@@ -108,6 +109,11 @@ function chooseTls(option: Tls | undefined, target: ConnectionTarget): TlsOption
   if (target.sslMode === 'disable') return undefined
   const wanted = target.sslMode !== undefined && !/^(allow|prefer)$/.test(target.sslMode)
   return isLoopbackHost(target.host) && !wanted ? undefined : {}
+}
+
+/** Said by name; that the target is loopback says nothing of a gateway that leads there. */
+function allowsClear(option: Tls | undefined, { sslMode }: ConnectionTarget): boolean {
+  return option === 'disable' || (option === undefined && sslMode === 'disable')
 }
 
 /** The binding's socket has no TLS, and stays inside of Cloudflare: whoever asks for it has to know. */

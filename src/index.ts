@@ -34,6 +34,8 @@ export type { GuardMode } from './guard/guard.ts'
 export type { DatabaseOptions, NullpoolEvent, Pooler, Tls } from './options.ts'
 export type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
 export type { TransactionOptions } from './transaction-options.ts'
+export type { WebSocketTransportOptions } from './transports/websocket.ts'
+export { webSocketTransport } from './transports/websocket.ts'
 export type { FrontListener } from './wire/front-options.ts'
 export type {
   Address,

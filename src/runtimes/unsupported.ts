@@ -12,7 +12,7 @@ export const runtime: Runtime = {
           'ERR_RUNTIME_UNSUPPORTED',
           'This runtime offers no TCP that nullpool knows.',
           {
-            hint: 'Run on Node, Deno or Cloudflare Workers, or pass the option transport.',
+            hint: 'Run on Node, Deno or Cloudflare Workers, or pass the option transport, such as webSocketTransport({ url }).',
           },
         ),
       ),

@@ -1,5 +1,11 @@
 import { Deadline } from './deadline.ts'
-import { authenticate, type Credentials, type Login, negotiateTls } from './handshake.ts'
+import {
+  authenticate,
+  type Credentials,
+  type Login,
+  type LoginOptions,
+  negotiateTls,
+} from './handshake.ts'
 import { closedEarly, connectTimeout } from './loss.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { Meter } from './meter.ts'
@@ -22,6 +28,8 @@ export interface Route {
   /** `undefined`: in clear, which the user has asked for by name. */
   tls: TlsOptions | undefined
   profile: Profile
+  /** Whether clear was asked for by name, and is not just how loopback is reached. */
+  allowsClear?: boolean
 }
 
 /**
@@ -34,14 +42,18 @@ export class Dial {
   #connection: Connection | undefined
 
   /** TCP, then TLS where asked for. The result is ready for the first byte of Postgres. */
-  async open({ transport, address, tls, profile }: Route, meter: Meter): Promise<Connection> {
+  async open(route: Route, meter: Meter): Promise<Connection> {
+    const { transport, address, tls, profile } = route
+    if (transport.opening !== undefined) this.phase = transport.opening
     this.#connection = await transport.connect(address, {
       signal: this.#abort.signal,
       willStartTls: tls !== undefined,
+      ...(tls === undefined ? {} : { tls }),
+      allowsClear: route.allowsClear ?? false,
     })
     this.#throwIfGivenUp()
-    meter.handshake()
-    if (!tls) return this.#connection
+    meter.handshake(this.#connection.handshakes)
+    if (!tls || this.#connection.isProtected) return this.#connection
     const direct = profile.directTls && transport.sendsAlpn === true
     if (!direct) {
       this.phase = 'the answer to the request for TLS'
@@ -81,10 +93,7 @@ export class Dial {
         }
       },
     }
-    const login = await authenticate(channel, credentials, {
-      encrypted: route.tls !== undefined,
-      pipelined: route.profile.pipelinesLogin,
-    })
+    const login = await authenticate(channel, credentials, loginOptions(route, connection))
     this.#throwIfGivenUp()
     return { connection, login }
   }
@@ -119,6 +128,16 @@ export class Dial {
     if (!this.#abort.signal.aborted) return
     this.#connection?.destroy()
     throw closedEarly(false)
+  }
+}
+
+/** What the profile allows, and what the connection's other end makes of it. */
+function loginOptions({ tls, profile }: Route, connection: Connection): LoginOptions {
+  const isProtected = connection.isProtected === true
+  const takesPassword = isProtected && connection.takesPassword === true
+  return {
+    encrypted: isProtected || tls !== undefined,
+    pipelines: profile.pipelinesLogin && (takesPassword ? 'password' : 'scram'),
   }
 }
 

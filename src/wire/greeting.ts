@@ -1,4 +1,4 @@
-import { type Login, unproved } from './handshake.ts'
+import { checkGuess, type Login, unproved } from './handshake.ts'
 import {
   Backend,
   type BackendKey,
@@ -14,16 +14,19 @@ export class Greeting {
   /** What a CancelRequest needs; poolers hand out keys of their own. */
   key: BackendKey | undefined
   #verify: Login['verify']
+  #guessed: boolean
 
-  constructor({ verify }: Login) {
+  constructor({ verify, unasked }: Login) {
     this.#verify = verify
+    this.#guessed = unasked !== undefined
   }
 
   /**
    * Takes a message. Nothing that comes before the server has proved itself counts.
    *
    * @returns whether it is for the driver: a parameter of the session.
-   * @throws `ERR_AUTH_SERVER` for a server that leaves out its proof, or what an ErrorResponse says.
+   * @throws `ERR_AUTH_SERVER` for a server that leaves out its proof, `ERR_AUTH_METHOD` for one that asks
+   *   for something else than it was given, or what an ErrorResponse says.
    */
   take(message: Uint8Array): boolean {
     const type = message[0]
@@ -33,6 +36,7 @@ export class Greeting {
       if (type === Backend.readyForQuery) throw unproved()
       return false
     }
+    if (this.#guessed && type === Backend.authentication) checkGuess(readUint32(message, 5))
     if (type === Backend.backendKeyData) this.key = readBackendKey(message)
     return type === Backend.parameterStatus
   }

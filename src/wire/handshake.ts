@@ -33,6 +33,9 @@ export interface HandshakeChannel {
   next(): Promise<Uint8Array>
 }
 
+/** Behind a password that was not asked for, Neon was seen to hang on 32 to 42 KB (serverless#209). */
+const UNASKED_BYTES = 16_384
+
 const MECHANISM = 'SCRAM-SHA-256'
 
 /**
@@ -66,6 +69,11 @@ export async function negotiateTls(
 export interface Login {
   /** Leaves in one write with the first flight. */
   proof?: Uint8Array
+  /**
+   * Given where the proof is a password that nobody has asked for yet: the server must ask for just that,
+   * and no more bytes than these may leave before the login is complete.
+   */
+  unasked?: number
   /** Takes SASLFinal; throws unless the server has proved itself. Nothing it says counts before. */
   verify?: (serverFinal: string) => void
 }
@@ -74,8 +82,8 @@ export interface Login {
 export interface LoginOptions {
   /** Whether a password in clear is safe from others. */
   encrypted: boolean
-  /** Whether SCRAM is begun before the server asks for it. */
-  pipelined: boolean
+  /** What is begun before the server asks for it. */
+  pipelines: false | 'scram' | 'password'
 }
 
 /**
@@ -86,7 +94,7 @@ export interface LoginOptions {
 export async function authenticate(
   channel: HandshakeChannel,
   credentials: Credentials,
-  { encrypted, pipelined }: LoginOptions,
+  { encrypted, pipelines }: LoginOptions,
 ): Promise<Login> {
   const { user, database, applicationName } = credentials
   const startup = startupMessage({
@@ -95,7 +103,8 @@ export async function authenticate(
     client_encoding: 'UTF8',
     application_name: applicationName,
   })
-  if (pipelined) return pipelineScram(channel, startup, credentials)
+  if (pipelines === 'password') return guessPassword(startup, credentials)
+  if (pipelines === 'scram') return pipelineScram(channel, startup, credentials)
   await channel.write(startup)
   const request = await nextAuthentication(channel)
   const method = readUint32(request, 5)
@@ -110,6 +119,16 @@ export async function authenticate(
   return {}
 }
 
+/** Start-up, password and first flight are one write. */
+function guessPassword(startup: Uint8Array, { password }: Credentials): Login {
+  return { proof: concat([startup, passwordMessage(password())]), unasked: UNASKED_BYTES }
+}
+
+/** The server's request, where the password has been sent already. */
+export function checkGuess(method: number): void {
+  if (method !== 0 && method !== 3) throw guessedWrong(method, 'a password in clear')
+}
+
 async function pipelineScram(
   channel: HandshakeChannel,
   startup: Uint8Array,
@@ -118,7 +137,7 @@ async function pipelineScram(
   const exchange = createScramExchange(credentials.password())
   await channel.write(concat([startup, saslInitialResponse(MECHANISM, exchange.first)]))
   const request = await nextAuthentication(channel)
-  if (readUint32(request, 5) !== 10) throw guessedWrong(readUint32(request, 5))
+  if (readUint32(request, 5) !== 10) throw guessedWrong(readUint32(request, 5), 'SCRAM-SHA-256')
   requireScram(request)
   const challenge = await nextSasl(channel, 11)
   const proof = saslResponse(await exchange.respond(challenge))
@@ -201,12 +220,17 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-const METHODS: Readonly<Record<number, string>> = { 0: 'none', 3: 'cleartext', 5: 'md5' }
+const METHODS: Readonly<Record<number, string>> = {
+  0: 'none',
+  3: 'cleartext',
+  5: 'md5',
+  10: 'SCRAM-SHA-256',
+}
 
-function guessedWrong(type: number): NullpoolError {
+function guessedWrong(type: number, guess: string): NullpoolError {
   return new NullpoolError(
     'ERR_AUTH_METHOD',
-    `The server asks for another way to log in (${METHODS[type] ?? `type ${type}`}) than SCRAM-SHA-256, which was begun to save time.`,
+    `The server asks for another way to log in (${METHODS[type] ?? `type ${type}`}) than ${guess}, which was begun to save time.`,
     {
       hint: "Set the option pooler to 'supavisor', which begins nothing early and suits every pooler.",
     },

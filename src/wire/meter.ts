@@ -11,9 +11,12 @@ export class Meter {
   /** Whether the server spoke last: the next byte we send then starts another round trip. */
   #heard = true
 
-  /** The TCP or TLS handshake: a round trip that the runtime makes for us. */
-  handshake(): void {
-    this.roundTrips += 1
+  /**
+   * Handshakes: round trips that the runtime makes for us. TCP and TLS 1.3 are one each, and so is the
+   * upgrade to a WebSocket.
+   */
+  handshake(trips = 1): void {
+    this.roundTrips += trips
     this.#heard = true
   }
 

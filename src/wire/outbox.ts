@@ -1,3 +1,4 @@
+import { Gate } from './gate.ts'
 import { concat } from './messages.ts'
 import type { Connection } from './transport.ts'
 
@@ -19,11 +20,26 @@ export class Outbox {
   #entries: Entry[] = []
   #writing = false
   #pending = 0
+  /** Bytes that may still leave before {@link Outbox.open}. */
+  #early: number
+  #gate = new Gate()
 
-  /** Takes what is called for each write that fails. */
-  constructor(connection: Connection, failed: (error: unknown) => void) {
+  /** Takes what is called for each write that fails, and how many bytes may leave at first. */
+  constructor(
+    connection: Connection,
+    failed: (error: unknown) => void,
+    early: number = Number.POSITIVE_INFINITY,
+  ) {
     this.#connection = connection
     this.#failed = failed
+    this.#early = early
+    if (early !== Number.POSITIVE_INFINITY) this.#gate.close()
+  }
+
+  /** From now on everything may leave. */
+  open(): void {
+    this.#early = Number.POSITIVE_INFINITY
+    this.#gate.open()
   }
 
   /** Whether the other side has yet to take something. */
@@ -51,7 +67,7 @@ export class Outbox {
     const batch = this.#nextBatch()
     try {
       const bytes = concat(batch.map((entry) => entry.bytes))
-      if (bytes.length > 0) await this.#connection.write(bytes)
+      if (bytes.length > 0) await this.#send(bytes)
       this.#pending -= batch.length
       for (const { taken } of batch) taken()
     } catch (error) {
@@ -61,6 +77,15 @@ export class Outbox {
         this.#failed(error)
       }
     }
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    const now = bytes.subarray(0, this.#early)
+    this.#early -= now.length
+    if (now.length > 0) await this.#connection.write(now)
+    if (now.length === bytes.length) return
+    await this.#gate.passed()
+    await this.#connection.write(bytes.subarray(now.length))
   }
 
   /** At least one. */

@@ -60,7 +60,7 @@ export class Session {
     this.#reader = reader
     this.#greeting = new Greeting(login)
     this.#proof = login.proof
-    this.#outbox = new Outbox(connection, (error) => this.#writeFailed(error))
+    this.#outbox = new Outbox(connection, (error) => this.#writeFailed(error), login.unasked)
     this.#turn = new Turn(options.queryTimeoutMs, (error) => events.expired(error))
   }
 
@@ -158,6 +158,7 @@ export class Session {
   #end(): void {
     this.#ended = true
     this.#turn.stop()
+    this.#outbox.open()
     this.#reading.open()
     this.#wakeWaiters()
   }
@@ -251,6 +252,7 @@ export class Session {
     }
     if (message[0] !== Backend.readyForQuery) return
     this.#ready = true
+    this.#outbox.open()
     this.#events.ready()
     if (!this.busy) this.#rest()
   }

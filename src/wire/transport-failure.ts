@@ -51,6 +51,17 @@ const WORDINGS: Record<TransportFailureReason, Wording> = {
     say: () => 'A connection of one request was used while another request was being answered.',
     hint: 'Take sql from the context of the request at hand (c.var.sql), never from a variable outside of the handler.',
   },
+  gateway: {
+    code: 'ERR_GATEWAY',
+    say: (at, mayHaveRun) =>
+      `The gateway on the way to ${at} did not let the connection through, or closed it. ${outcome(mayHaveRun)}`,
+    retryable: true,
+  },
+  overrun: {
+    code: 'ERR_STREAM_OVERRUN',
+    say: (at) => `${at} sent faster than its answers were read, and this runtime cannot pause it.`,
+    hint: 'Read on without waiting in between, or ask for less at a time: limit, or cursor(n).',
+  },
 }
 
 /** What a connection died of, as the error that its users see. */

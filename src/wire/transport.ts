@@ -16,6 +16,10 @@ export type TransportFailureReason =
   | 'unsupported'
   /** The socket belongs to another request (Cloudflare Workers). */
   | 'foreign'
+  /** What stands between, such as a WebSocket gateway, did not open the way or closed it. */
+  | 'gateway'
+  /** More came in than may wait to be read, and the runtime cannot ask the peer to pause. */
+  | 'overrun'
 
 /** What a transport throws: a reason the wire understands, the runtime's error as `cause`. */
 export class TransportError extends Error {
@@ -49,8 +53,12 @@ export interface Address {
 export interface ConnectOptions {
   /** When aborted, a half-open socket is closed and the attempt rejects. */
   signal: AbortSignal
-  /** Whether {@link Connection.startTls} will be called. */
+  /** Whether {@link Connection.startTls} will be called, unless the connection {@link Connection.isProtected}. */
   willStartTls: boolean
+  /** What TLS has to fulfil, for a transport that brings its own; absent where none is to be started. */
+  tls?: TlsOptions
+  /** Whether the user has said by name that bytes may travel in clear; a loopback address alone says nothing. */
+  allowsClear?: boolean
 }
 
 /** How to verify the peer; verification itself cannot be switched off here. */
@@ -69,6 +77,20 @@ export interface TlsOptions {
  * One read and one write are outstanding at most. Every method rejects with {@link TransportError}.
  */
 export interface Connection {
+  /**
+   * True says: these bytes are protected already. The transport encrypts them itself and has verified
+   * its other end, or they do not leave this machine. TLS is then not asked for inside of them,
+   * {@link Connection.startTls} is not called, and a password in clear counts as encrypted. Says nothing
+   * of the way behind that other end.
+   */
+  readonly isProtected?: boolean
+  /**
+   * True says: the other end is known to ask for the password in clear, so that it may leave with the
+   * start-up message. Counts only where the connection {@link Connection.isProtected}.
+   */
+  readonly takesPassword?: boolean
+  /** Round trips that opening took, as far as handshakes go. @default 1, TCP's */
+  readonly handshakes?: number
   /** The next bytes, at least one; `undefined` once the peer has closed its side. */
   read(): Promise<Uint8Array | undefined>
   /** Resolves when the runtime has taken the bytes; the caller does not change them afterwards. */
@@ -85,6 +107,8 @@ export interface Connection {
 export interface Transport {
   /** Shown in error messages and events, for example `node:net`. */
   readonly name: string
+  /** What is waited for while it opens, for the message of a timeout. @default 'the TCP connection' */
+  readonly opening?: string
   /** Whether TLS can name the protocol that it is for, which saves asking for TLS. */
   readonly sendsAlpn?: boolean
   /** Rejects with {@link TransportError}. */

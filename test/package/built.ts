@@ -16,8 +16,24 @@ export async function readManifest(): Promise<Manifest> {
   return JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as Manifest
 }
 
-/** Bytes of a bundle for Workers, minified and compressed as they are uploaded. */
-export async function bundledBytes(source: string, external: string[] = []): Promise<number> {
+const WORKERS = ['workerd', 'worker', 'import']
+
+/** Bytes of a bundle, for Workers unless told, minified and compressed as they are uploaded. */
+export async function bundledBytes(
+  source: string,
+  external: string[] = [],
+  conditions: string[] = WORKERS,
+): Promise<number> {
+  const text = await bundledText(source, external, conditions)
+  return gzipSync(text, { level: 9 }).length
+}
+
+/** A bundle, for Workers unless told, minified. */
+export async function bundledText(
+  source: string,
+  external: string[] = [],
+  conditions: string[] = WORKERS,
+): Promise<string> {
   const result = await build({
     stdin: { contents: source, resolveDir: root.pathname, loader: 'js' },
     bundle: true,
@@ -25,9 +41,9 @@ export async function bundledBytes(source: string, external: string[] = []): Pro
     write: false,
     format: 'esm',
     target: 'es2022',
-    conditions: ['workerd', 'worker', 'import'],
+    conditions,
     external: ['node:*', 'cloudflare:*', ...external],
     logLevel: 'silent',
   })
-  return gzipSync(result.outputFiles[0]?.contents ?? new Uint8Array(), { level: 9 }).length
+  return result.outputFiles[0]?.text ?? ''
 }

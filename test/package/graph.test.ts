@@ -10,7 +10,7 @@ async function reachedFrom(entry: string): Promise<Set<string>> {
   for (let file = queue.shift(); file; file = queue.shift()) {
     const source = await readFile(new URL(file), 'utf8')
     const text = source.replace(/\/\*[\s\S]*?\*\//g, '')
-    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)) {
       if (!specifier.startsWith('.')) reached.add(specifier)
       const next = new URL(specifier, file).href
       if (specifier.startsWith('.') && !seen.has(next)) {
@@ -48,6 +48,17 @@ describe('the import graph', () => {
   })
 })
 
+describe('the import graph for edge-light', () => {
+  it('of the runtime reaches nothing outside of the package', async () => {
+    expect([...(await reachedFrom('dist/runtimes/vercel-edge.js'))]).toEqual([])
+  })
+
+  it('of the driver reaches what is not of Node alone', async () => {
+    const reached = await reachedFrom('dist/drivers/postgres.edge-light.js')
+    expect([...reached]).toEqual(['postgres-array'])
+  })
+})
+
 describe('the exports', () => {
   it('lead to files that exist and load in Node', async () => {
     const { exports } = await readManifest()
@@ -56,6 +67,16 @@ describe('the exports', () => {
       await readFile(new URL(target.types, root))
       const loaded: object = await import(new URL(target.default, root).href)
       expect(Object.keys(loaded), subpath).not.toHaveLength(0)
+    }
+  })
+
+  it('of every build of the driver have the same names', async () => {
+    const { imports } = await readManifest()
+    for (const target of Object.values(imports['#driver'] ?? {})) {
+      const loaded: object = await import(new URL(target, root).href)
+      expect(Object.keys(loaded), target).toEqual(['postgresDriver'])
+      const types = await readFile(new URL(target.replace(/\.js$/, '.d.ts'), root), 'utf8')
+      expect(types).toMatch(/postgresDriver|export \* from '\.\/postgres\.js'/)
     }
   })
 

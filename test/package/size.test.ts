@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { bundledBytes } from './built.ts'
+import { bundledBytes, bundledText } from './built.ts'
 
 const KB = 1024
 
@@ -13,4 +13,23 @@ it('the wire alone fits into 20 KB', async () => {
     "export { Front } from './dist/wire/front.js'; export { Upstream } from './dist/wire/upstream.js'",
   )
   expect(bytes).toBeLessThanOrEqual(20 * KB)
+})
+
+it('the driver for edge-light, postgres.js and what it takes of Node inside, fits into 30 KB', async () => {
+  const bytes = await bundledBytes("export * from './dist/drivers/postgres.edge-light.js'")
+  expect(bytes).toBeLessThanOrEqual(30 * KB)
+})
+
+it('the middleware for edge-light fits into 70 KB, Hono not counted', async () => {
+  const source = "export { nullpool } from './dist/hono.js'"
+  const bytes = await bundledBytes(source, ['hono', 'hono/*'], ['edge-light', 'worker', 'import'])
+  expect(bytes).toBeLessThanOrEqual(70 * KB)
+})
+
+it('the WebSocket transport costs those nothing who do not use it', async () => {
+  const without = "import { createDatabase } from './dist/index.js'; createDatabase()"
+  const text = await bundledText(without)
+  expect(text).not.toMatch(/new WebSocket|binaryType/)
+  const using = "import { webSocketTransport } from './dist/index.js'; webSocketTransport()"
+  expect(await bundledText(using)).toMatch(/new WebSocket/)
 })

@@ -51,7 +51,7 @@ function logIn(script: Script, encrypted = true): Login {
       },
     },
     CREDENTIALS,
-    { encrypted, pipelined: false },
+    { encrypted, pipelines: false },
   )
   return { writes, result }
 }

@@ -12,7 +12,7 @@ interface Side {
 }
 
 /** An outbox whose connection takes a write only when it is told to. */
-function side(): Side {
+function side(early?: number): Side {
   const writes: string[] = []
   const failures: unknown[] = []
   const waiting: PromiseWithResolvers<void>[] = []
@@ -25,7 +25,7 @@ function side(): Side {
     },
   } as unknown as Connection
   return {
-    outbox: new Outbox(connection, (error) => failures.push(error)),
+    outbox: new Outbox(connection, (error) => failures.push(error), early),
     writes,
     failures,
     async take(error) {
@@ -96,5 +96,27 @@ describe('Outbox', () => {
     await take()
     await next
     expect(writes).toEqual(['ab', 'c'])
+  })
+
+  it('Outbox lets so many bytes go at first, and the rest once it is opened', async () => {
+    const { outbox, writes, take } = side(5)
+    let taken = false
+    const first = outbox.write(text('abc'))
+    await turn()
+    const second = outbox.write(text('defgh')).then(() => {
+      taken = true
+    })
+    const third = outbox.write(text('i'))
+    await take()
+    await first
+    await take()
+    expect(writes).toEqual(['abc', 'de'])
+    outbox.open()
+    await turn()
+    expect(writes).toEqual(['abc', 'de', 'fghi'])
+    expect(taken).toBe(false)
+    await take()
+    await Promise.all([second, third])
+    expect(taken).toBe(true)
   })
 })

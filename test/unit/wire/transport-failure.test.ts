@@ -13,6 +13,8 @@ const WORDINGS: readonly [TransportFailureReason, string, boolean, RegExp][] = [
   ['tls', 'ERR_TLS_FAILED', false, /db\.test:6543/],
   ['unsupported', 'ERR_OPTIONS', false, /runtime/],
   ['foreign', 'ERR_SCOPE_FOREIGN', false, /another request/],
+  ['gateway', 'ERR_GATEWAY', true, /gateway on the way to db\.test:6543/],
+  ['overrun', 'ERR_STREAM_OVERRUN', false, /db\.test:6543/],
 ]
 
 describe('transportFailure', () => {
