@@ -76,8 +76,12 @@ export class NeonSession implements NeonHost {
   settle(error: unknown, text: string): unknown {
     const words = wordsOf(text) ?? ''
     // With its connection a transaction has ended, and there is nothing to roll back.
-    if (NullpoolError.is(error) && endTag(words) === 'ROLLBACK') return ROLLED_BACK
-    throw commits(words) ? this.#explain(error) : error
+    const lost = NullpoolError.is(error)
+    if (lost && endTag(words) === 'ROLLBACK') return answer('ROLLBACK')
+    if (!commits(words)) throw error
+    // What the server has confirmed is so, whatever came behind.
+    if (lost && this.#front?.outcome === 'committed') return answer('COMMIT')
+    throw this.#explain(error)
   }
 
   /** What became of the transaction that was to be committed. */
@@ -94,4 +98,6 @@ export class NeonSession implements NeonHost {
 }
 
 /** As the driver answers. */
-const ROLLED_BACK = { command: 'ROLLBACK', rowCount: null, oid: null, rows: [], fields: [] }
+function answer(command: string): object {
+  return { command, rowCount: null, oid: null, rows: [], fields: [] }
+}

@@ -146,6 +146,18 @@ describe.each([
       await scope.close()
     })
 
+    it.each(CLOSINGS)('behind the answer to COMMIT, with %s: it is committed', async (how) => {
+      const scope = bed.scope()
+      const { client } = watched(scope)
+      await client.query('begin')
+      await client.query('insert into written values (1)')
+      bed.leaveAt(how, 'Z')
+      expect(await client.query('commit')).toMatchObject({ command: 'COMMIT' })
+      expect(await failureOf(client.query('select 1'))).toMatchObject({ retryable: false })
+      await scope.close()
+      expect(await committed()).toEqual([1])
+    })
+
     it('in a portion of rows', async () => {
       const scope = bed.scope()
       const { client, emitted } = watched(scope)

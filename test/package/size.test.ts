@@ -8,6 +8,14 @@ it('the middleware with postgres.js fits into 56 KB of a Worker, Hono not counte
   expect(bytes).toBeLessThanOrEqual(56 * KB)
 })
 
+it('the adapter for Neon’s driver adds 3 KB to the middleware at the most, the driver not counted', async () => {
+  const external = ['hono', 'hono/*', 'postgres', '@neondatabase/serverless']
+  const middleware = "export { nullpool } from './dist/hono.js'"
+  const both = `${middleware}; export * from './dist/neon.js'`
+  const without = await bundledBytes(middleware, external)
+  expect((await bundledBytes(both, external)) - without).toBeLessThanOrEqual(3 * KB)
+})
+
 it('the wire alone fits into 20 KB', async () => {
   const bytes = await bundledBytes(
     "export { Front } from './dist/wire/front.js'; export { Upstream } from './dist/wire/upstream.js'",
