@@ -2,6 +2,7 @@ import type { DriverConnection } from './drivers/driver.ts'
 import type { NeonHost } from './drivers/neon-client.ts'
 import { NullpoolError } from './errors.ts'
 import { findSessionState } from './guard/session-state.ts'
+import type { OpenTransaction } from './open-transaction.ts'
 import type { OpenFront } from './request-clients.ts'
 import type { ScopeParts } from './request-scope.ts'
 import { savepointOptions, sessionRequired, transactionRolledBack } from './scope-refusals.ts'
@@ -9,10 +10,22 @@ import { withOutcome } from './transaction-outcome.ts'
 import { wordsOf } from './wire/control-statement.ts'
 import type { Front } from './wire/front.ts'
 import type { FrontListener } from './wire/front-options.ts'
-import type { TransactionStatus } from './wire/messages.ts'
+import { startupMessage, type TransactionStatus } from './wire/messages.ts'
 import { beginTag, commits, endTag } from './wire/transaction-control.ts'
 
 const LISTENS = /\b(un)?listen\b/i
+
+/** Hears nothing, and says nothing. */
+const NOBODY: FrontListener = { data() {}, error() {}, released() {}, closed() {} }
+
+const savepoints = new WeakMap<OpenTransaction, number>()
+
+/** A name that no other client of the transaction has. */
+function nextSavepoint(whole: OpenTransaction): string {
+  const count = (savepoints.get(whole) ?? 0) + 1
+  savepoints.set(whole, count)
+  return `neon_${count}`
+}
 
 /** What one client of Neon's driver takes for its session: a part of a request's connection. */
 export class NeonSession implements NeonHost {
@@ -40,7 +53,11 @@ export class NeonSession implements NeonHost {
     const { connection, identity, open: whole } = this.#parts
     const open = this.#open ?? connection.clients.prepareFront(identity)
     if (!whole) return this.#use(open(listener, { stays: true }))
-    const front = this.#use(whole.enter(open, listener))
+    // A transaction belongs to whoever is first in it, which must not be a client that can leave.
+    if (!whole.entered) {
+      whole.enter((options) => open(NOBODY, options)).write(startupMessage({}))
+    }
+    const front = this.#use(whole.enter((options) => open(listener, options)))
     return {
       write: (bytes, taken) => front.write(bytes, taken),
       // Nobody leaves the transaction of the request by leaving it.
@@ -63,7 +80,7 @@ export class NeonSession implements NeonHost {
     if (!words) return text
     if (beginTag(words) && !this.#savepoint) {
       if (!/^(begin( work| transaction)?|start transaction)$/.test(words)) throw savepointOptions()
-      this.#savepoint = whole.nextSavepoint()
+      this.#savepoint = nextSavepoint(whole)
       return `savepoint ${this.#savepoint}`
     }
     const end = endTag(words)

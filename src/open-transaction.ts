@@ -2,21 +2,17 @@ import type { Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
-import type { ClientTypes, OpenFront } from './request-clients.ts'
+import type { ClientTypes } from './request-clients.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
 import { type Handle, type Savepoints, transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
 import { withOutcome } from './transaction-outcome.ts'
 import type { Front } from './wire/front.ts'
-import type { FrontListener, FrontOptions } from './wire/front-options.ts'
-import { startupMessage } from './wire/messages.ts'
+import type { FrontOptions } from './wire/front-options.ts'
 
 /** Error of `commit` that the wire gives where the server has answered with ROLLBACK. */
 const ROLLED_BACK = '40000'
-
-/** Hears nothing, and says nothing. */
-const NOBODY: FrontListener = { data() {}, error() {}, released() {}, closed() {} }
 
 /** A client of a transaction, with the values of its own types, and the handle that is lent. */
 interface Member {
@@ -64,27 +60,17 @@ export class OpenTransaction {
     return (known ?? this.#addMember(types)).handle.sql
   }
 
-  /** Lets a client of another driver in; `open` makes its front. */
-  enter(open: OpenFront, listener: FrontListener): Front {
-    this.#connection.admit()
+  /** Whether anybody is in it. */
+  get entered(): boolean {
+    return this.#fronts.length > 0
+  }
+
+  /** Lets somebody in beside the clients of its own; `open` makes the front. */
+  enter(open: (options: FrontOptions) => Front): Front {
     this.#used = true
-    if (this.#fronts.length === 0) this.#hold(open)
-    const front = open(listener, this.#frontOptions())
+    const front = open(this.#frontOptions())
     this.#opened(front)
     return front
-  }
-
-  /** Has the transaction belong to somebody who says nothing: another driver's client may leave at any time. */
-  #hold(open: OpenFront): void {
-    const front = open(NOBODY, this.#frontOptions())
-    front.write(startupMessage({}))
-    this.#opened(front)
-  }
-
-  /** The name of a savepoint that nobody else has. */
-  nextSavepoint(): string {
-    this.#savepoints.count += 1
-    return `s${this.#savepoints.count}`
   }
 
   #addMember(types: ClientTypes | undefined): Member {
@@ -95,7 +81,7 @@ export class OpenTransaction {
         identity: this.#identity,
         front: () => this.#frontOptions(),
         opened: (front) => {
-          if (member === this.#first) this.#ender ??= front
+          this.#ender ??= front
           this.#opened(front)
         },
         types,

@@ -5,6 +5,6 @@ export function ownError(error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error) || NullpoolError.is(error)) return error
   const { code, message } = error
   if (!/^ERR_[A-Z_]+$/.test(String(code)) || !('severity' in error)) return error
-  const hint = 'hint' in error && error.hint ? String(error.hint) : undefined
+  const hint = 'hint' in error ? (error.hint as string | undefined) : undefined
   return new NullpoolError(code as NullpoolErrorCode, message, { hint })
 }

@@ -55,7 +55,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #guard: FrontOptions['guard']
   #failed: FrontOptions['failed']
   #isTransaction: boolean
-  #stays: boolean
+  #stays: boolean | undefined
   #retired = false
   /** Errors that are about to be told. */
   #untold = 0
@@ -63,7 +63,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #statement: Uint8Array | undefined
 
   constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
-    const { settings = [], begin, guard, failed, inside, stays = false } = options
+    const { settings = [], begin, guard, failed, inside, stays } = options
     this.#guard = guard
     this.#upstream = upstream
     this.#listener = listener

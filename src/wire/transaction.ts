@@ -22,8 +22,6 @@ import { beginTag, chains, commits, endTag, modesOf } from './transaction-contro
 
 const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.commandComplete]
 
-const BEGINNING = /^(begin|start)\b/
-
 /** What is known of a transaction that is over, or would be if its connection ended now. */
 export type Outcome = 'committed' | 'rolled back' | 'unknown'
 
@@ -70,7 +68,7 @@ export class Transaction {
     flight.commits = words !== undefined && commits(words)
     if (flight.commits) this.#commit = flight
     // What became of the one before is no answer for the next.
-    else if (words && BEGINNING.test(words)) this.#commit = undefined
+    else if (words && /^(begin|start)/.test(words)) this.#commit = undefined
     if (!flight.localAnswer) this.#restrict(flight, words)
     if (words && flight.complete && !flight.localAnswer && settled) {
       this.#control(flight, status, words)

@@ -116,7 +116,7 @@ describe.skipIf(!pgbouncer)('neonClient() and neonPool()', () => {
         return 'select $1::int as n'
       }
     }
-    expect((await client.query(new Template() as never)).rows).toEqual([{ n: 3 }])
+    expect((await client.query(new Template())).rows).toEqual([{ n: 3 }])
     const config = { text: 'select $1::int as n' }
     await client.query(config, [1])
     expect(Object.keys(config)).toEqual(['text'])
