@@ -132,6 +132,15 @@ describe.skipIf(!pgbouncer)('a session of Neon’s driver', () => {
     expect((await client.query('select 1 as n')).rows).toEqual([{ n: 1 }])
   })
 
+  it('ends a COPY, for which the driver has nothing', async () => {
+    await using scope = open()
+    const client = neonClient(scope)
+    await expect(client.query('copy authors from stdin')).rejects.toMatchObject({ code: '57014' })
+    await client.query(`insert into authors (name) values ('Frank')`)
+    expect(await client.query('copy authors to stdout')).toMatchObject({ rows: [], rowCount: 1 })
+    expect((await client.query('select 1 as n')).rows).toEqual([{ n: 1 }])
+  })
+
   it('cancels as pg does, on a connection of its own', async () => {
     await using scope = open()
     interface Cancelling extends Client {
