@@ -33,6 +33,16 @@ describe('planConnection chooses TLS', () => {
     expect(plan(url, tls ? { tls } : {}).route.tls).toEqual(expected)
   })
 
+  it.each<[string, DatabaseOptions['tls'], boolean]>([
+    [REMOTE, 'disable', true],
+    [`${REMOTE}?sslmode=disable`, undefined, true],
+    [`${REMOTE}?sslmode=disable`, 'verify', false],
+    [LOCAL, undefined, false],
+    [REMOTE, undefined, false],
+  ])('planConnection: %s with tls %j allows clear by name: %j', (url, tls, allowed) => {
+    expect(plan(url, tls ? { tls } : {}).route.allowsClear).toBe(allowed)
+  })
+
   it.each([['verify' as const], [{ ca: 'PEM' }], [{ serverName: 'db.example' }]])(
     'planConnection refuses tls %j behind Hyperdrive, which has none to verify',
     (tls) => {
