@@ -33,6 +33,8 @@ export class OpenTransaction {
   #nesting = new Nesting()
   /** The one that was used first, by which the transaction ends. */
   #first: Member | undefined
+  /** The front of that one. */
+  #ender: Front | undefined
   #fronts: Front[] = []
   #used = false
   #ending: 'commit' | 'rollback' | undefined
@@ -61,6 +63,19 @@ export class OpenTransaction {
     return (known ?? this.#addMember(types)).handle
   }
 
+  /** Whether anybody is in it. */
+  get entered(): boolean {
+    return this.#fronts.length > 0
+  }
+
+  /** Lets somebody in beside the clients of its own; `open` makes the front. */
+  enter(open: (options: FrontOptions) => Front): Front {
+    this.#used = true
+    const front = open(this.#frontOptions())
+    this.#opened(front)
+    return front
+  }
+
   #addMember(types: ClientTypes | undefined): Member {
     const create = (): Sql => {
       this.#used = true
@@ -68,7 +83,10 @@ export class OpenTransaction {
       return this.#connection.clients.create({
         identity: this.#identity,
         front: () => this.#frontOptions(),
-        opened: (front) => this.#opened(front),
+        opened: (front) => {
+          this.#ender ??= front
+          this.#opened(front)
+        },
         types,
       })
     }
@@ -127,11 +145,12 @@ export class OpenTransaction {
     this.#end('commit')
     const [front, ...others] = this.#fronts
     // What nobody has awaited must not come behind the end.
-    for (const other of others) other.retire(transactionOver)
-    if (!this.#first) return
+    for (const other of others) if (other !== this.#ender) other.retire(transactionOver)
+    if (!this.#used) return
     front?.conclude()
+    const { client } = this.#first ?? this.#addMember(undefined)
     try {
-      await this.#first.client.unsafe('commit')
+      await client.unsafe('commit')
     } catch (error) {
       // What the server has confirmed is so, whatever came behind.
       if (this.#fronts[0]?.outcome !== 'committed') throw this.explain(error)

@@ -6,7 +6,7 @@ import type { Settings } from './options.ts'
 import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
 import { Batch } from './wire/batch.ts'
 import { Front } from './wire/front.ts'
-import type { FrontOptions } from './wire/front-options.ts'
+import type { FrontListener, FrontOptions } from './wire/front-options.ts'
 import type { Upstream } from './wire/upstream.ts'
 
 /** How a client reads and writes values of types, by OID, where it is not as the driver does. */
@@ -25,6 +25,9 @@ export interface ClientOptions {
   opened?: (front: Front) => void
   types?: ClientTypes | undefined
 }
+
+/** Opens a front for the client that listens. */
+export type OpenFront = (listener: FrontListener, options?: FrontOptions) => Front
 
 /** Makes clients of the driver, which all speak through the connection of one request. */
 export class RequestClients {
@@ -48,18 +51,29 @@ export class RequestClients {
 
   /** A client; see {@link ClientOptions}. */
   create({ identity, front, opened, types }: ClientOptions = {}): Sql {
-    const upstream = this.#connectFor(identity)
-    const guard = this.#guardFor(identity)
+    const openFront = this.prepareFront(identity)
     const sql = this.#createClient((listener) => {
-      const options = front?.() ?? {}
-      const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
-      const made = new Front(upstream, listener, { ...options, settings, guard })
+      const made = openFront(listener, front?.())
       opened?.(made)
       return made
     })
     Object.assign(sql.options.parsers, types?.parsers)
     Object.assign(sql.options.serializers, types?.serializers)
     return sql
+  }
+
+  /**
+   * What opens fronts for somebody.
+   *
+   * @throws {NullpoolError} for whatever keeps the connection from being used at all.
+   */
+  prepareFront(identity: Identity | undefined): OpenFront {
+    const upstream = this.#connectFor(identity)
+    const guard = this.#guardFor(identity)
+    return (listener, options = {}) => {
+      const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
+      return new Front(upstream, listener, { ...options, settings, guard })
+    }
   }
 
   /** A client of which each of the first statements is a part of one batch. */

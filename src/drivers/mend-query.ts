@@ -1,5 +1,5 @@
-import { NullpoolError, type NullpoolErrorCode } from '../errors.ts'
 import type { Outstanding } from './outstanding.ts'
+import { ownError } from './own-error.ts'
 import { unbuildable } from './unbuildable.ts'
 
 /** A `Readable` or `Writable` of node:stream. */
@@ -55,7 +55,7 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
     handler(query)
   }
   const reject = made.reject
-  made.reject = (error) => reject(asOwn(error))
+  made.reject = (error) => reject(ownError(error))
   const cursor = made.cursor.bind(made)
   made.cursor = (rows, onRows) => {
     const call = typeof rows === 'function' ? rows : onRows
@@ -70,15 +70,6 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
   made.cancel = cancelInTurn(made, made.cancel.bind(made))
   made.readable = failWith(made, made.readable.bind(made))
   made.writable = failWith(made, made.writable.bind(made))
-}
-
-/** What the wire has refused comes back as an error of the server, which it is not. */
-function asOwn(error: unknown): unknown {
-  if (!(error instanceof Error && 'code' in error) || NullpoolError.is(error)) return error
-  const { code, message } = error
-  if (!/^ERR_[A-Z_]+$/.test(String(code)) || error.name !== 'PostgresError') return error
-  const hint = 'hint' in error ? String(error.hint) : undefined
-  return new NullpoolError(code as NullpoolErrorCode, message, { hint })
 }
 
 /** Fragments are queries too, and so far nobody knows which they are. */

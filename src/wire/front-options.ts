@@ -32,6 +32,8 @@ export interface FrontOptions {
   guard?: ((text: string) => NullpoolError | undefined) | undefined
   /** Adds to an error of the connection what it means here, before the driver hears of it. */
   explain?: (error: NullpoolError) => NullpoolError
+  /** Whether its driver's goodbye leaves the connection open, also where nobody else is left. */
+  stays?: boolean
   /** Told when the connection has failed, and how. */
   failed?: (failure: () => NullpoolError) => void
 }

@@ -5,13 +5,7 @@ import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
 import type { FrontListener, FrontOptions } from './front-options.ts'
-import {
-  emptyQueryResponse,
-  localGreeting,
-  namedStatementAnswer,
-  readyForQuery,
-  refused,
-} from './local-answers.ts'
+import { answerOf, localGreeting, readyForQuery, refused } from './local-answers.ts'
 import { MessageReader } from './message-reader.ts'
 import {
   Frontend,
@@ -53,6 +47,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   #failed: FrontOptions['failed']
   #explain: FrontOptions['explain']
   #isTransaction: boolean
+  #stays: boolean | undefined
   #retired = false
   /** Errors that are about to be told. */
   #untold = 0
@@ -60,12 +55,13 @@ export class Front implements FlightReceiver, UpstreamUser {
   #statement: Uint8Array | undefined
 
   constructor(upstream: FlightCarrier, listener: FrontListener, options: FrontOptions = {}) {
-    const { settings = [], begin, guard, failed, explain, inside } = options
+    const { settings = [], begin, guard, failed, explain, inside, stays } = options
     this.#guard = guard
     this.#upstream = upstream
     this.#listener = listener
     this.#failed = failed
     this.#explain = explain
+    this.#stays = stays
     this.#isTransaction = begin !== undefined || inside !== undefined
     this.#owner = inside ?? this
     this.#prologue = settings.length > 0 ? new Prologue(settings) : undefined
@@ -130,7 +126,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#upstream.leave(this)
+    this.#upstream.leave(this, !this.#stays)
     queueMicrotask(() => this.#listener.closed())
   }
 
@@ -229,9 +225,8 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** Answers a statement here that no server is to see. */
   #look(flight: Flight, message: Uint8Array): void {
-    const isQuery = message[0] === Frontend.query
-    if (isQuery && message[5] === 0) flight.localAnswer = emptyQueryResponse()
-    else if (!isQuery && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
+    const answer = answerOf(message)
+    if (answer) flight.localAnswer = answer
     const text = statementText(message)
     if (changesMeaning(text)) this.#upstream.where.estrange()
     const refusal = this.#guard?.(text)

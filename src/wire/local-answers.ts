@@ -49,6 +49,13 @@ export function commandComplete(tag: string): Uint8Array {
   return frame(Backend.commandComplete, `${tag}\0`)
 }
 
+/** The answer to a Parse or a Query that no server is to see, if it is such a one. */
+export function answerOf(statement: Uint8Array): Uint8Array | undefined {
+  const isNamedOrEmpty = (statement[5] === 0) === (statement[0] === Frontend.query)
+  if (!isNamedOrEmpty) return undefined
+  return statement[0] === Frontend.query ? emptyQueryResponse() : namedStatementAnswer()
+}
+
 /** The answer to a statement without text, which is the same everywhere. */
 export function emptyQueryResponse(): Uint8Array {
   return frame(Backend.emptyQueryResponse)

@@ -75,11 +75,19 @@ export class Transaction {
     if (!flight.localAnswer) this.#restrict(flight, words)
     flight.commits = words !== undefined && !flight.localAnswer && commits(words)
     if (flight.commits) this.#commit = flight
+    // What became of the one before is no answer for the next.
+    else if (words && /^(begin|start)/.test(words)) this.#forget()
     if (words?.includes('read write')) this.#becameWritable = true
     if (words && flight.complete && !flight.localAnswer && settled) {
       this.#control(flight, status, words)
     }
     if (flight.localAnswer && this.deferred !== undefined) flight.localStatus ??= 'T'
+  }
+
+  #forget(): void {
+    this.#commit = undefined
+    this.#committedEmpty = false
+    this.#becameWritable = false
   }
 
   /** Refuses what could leave the transaction or its settings; holds back what could change the status. */

@@ -30,7 +30,10 @@ describe('in Deno', { timeout: 120_000 }, () => {
     expect((await run('contract', postgres)).length).toBeGreaterThan(30)
   })
 
-  it.each(['tls', 'transport', 'functions'])('passes the tests of its own: %s', async (name) => {
-    await run(name, postgres)
-  })
+  it.each(['tls', 'transport', 'functions', 'neon'])(
+    'passes the tests of its own: %s',
+    async (name) => {
+      await run(name, postgres)
+    },
+  )
 })

@@ -38,6 +38,21 @@ describe('the import graph', () => {
     expect([...reached].sort()).toEqual(['#runtime'])
   })
 
+  it('of the adapter for Neon’s driver reaches that and no module of Node', async () => {
+    const reached = await reachedFrom('dist/neon.js')
+    expect([...reached].sort()).toEqual(['#runtime', '@neondatabase/serverless'])
+  })
+
+  it('of nothing else reaches Neon’s driver', async () => {
+    const { exports } = await readManifest()
+    for (const [subpath, target] of Object.entries(exports)) {
+      if (typeof target === 'string' || subpath === './neon') continue
+      expect([...(await reachedFrom(target.default))], subpath).not.toContain(
+        '@neondatabase/serverless',
+      )
+    }
+  })
+
   it('of the Workers runtime reaches no net, tls or fs of Node', async () => {
     const reached = await reachedFrom('dist/runtimes/cloudflare.js')
     expect([...reached].sort()).toEqual([

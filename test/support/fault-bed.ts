@@ -52,10 +52,15 @@ export interface FaultBed {
   /** The server goes away now. Resolves when the client has closed its side too. */
   cut(how: 'fin' | 'rst'): Promise<void>
   /**
-   * One error of the right kind, the same kind at once for whatever follows, one attempt to connect, an
+   * One error of the right kind, the same kind at once for whatever follows (`follow`), one attempt to connect, an
    * end, and no harm to the next request.
    */
-  expectFailure(scope: Scope, failing: Promise<unknown>, expected: Expected): Promise<NullpoolError>
+  expectFailure(
+    scope: Scope,
+    failing: Promise<unknown>,
+    expected: Expected,
+    follow?: () => Promise<unknown>,
+  ): Promise<NullpoolError>
 }
 
 class Bed implements FaultBed {
@@ -120,10 +125,11 @@ class Bed implements FaultBed {
     scope: Scope,
     failing: Promise<unknown>,
     expected: Expected,
+    follow: () => PromiseLike<unknown> = () => scope.sql`select ${2}::int`,
   ): Promise<NullpoolError> {
     const error = await failureOf(failing)
     expect(error).toMatchObject(expected)
-    const again = await failureOf(atOnce(scope.sql`select ${2}::int`))
+    const again = await failureOf(atOnce(follow()))
     expect(again).toMatchObject(expected)
     await scope.close()
     // One attempt, and for a statement that may still run one request to cancel it.

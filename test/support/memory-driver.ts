@@ -2,7 +2,7 @@
 
 import type { NullpoolError } from '../../src/errors.ts'
 import { Front } from '../../src/wire/front.ts'
-import type { FrontListener } from '../../src/wire/front-options.ts'
+import type { FrontListener, FrontOptions } from '../../src/wire/front-options.ts'
 import { Meter } from '../../src/wire/meter.ts'
 import { type Profile, universal } from '../../src/wire/profile.ts'
 import type { Setting } from '../../src/wire/prologue.ts'
@@ -28,8 +28,8 @@ export class MemoryDriver implements FrontListener {
   #tracker = new FrameTracker()
   #wake: (() => void) | undefined
 
-  constructor(upstream: Upstream, settings: readonly Setting[] = []) {
-    this.front = new Front(upstream, this, { settings })
+  constructor(upstream: Upstream, settings: readonly Setting[] = [], options: FrontOptions = {}) {
+    this.front = new Front(upstream, this, { ...options, settings })
   }
 
   /** Logs in, which happens without the server. */
@@ -101,7 +101,7 @@ export interface MemoryWire {
   meter: Meter
   events: string[]
   /** A driver that has logged in at its front. */
-  driver(): Promise<MemoryDriver>
+  driver(options?: FrontOptions): Promise<MemoryDriver>
   /** Accepts the next connection and lets it in, before or without the greeting. */
   login(options?: { greet: boolean }): Promise<MemoryPeer>
 }
@@ -142,7 +142,7 @@ export function memoryWire({
     upstream,
     meter,
     events,
-    driver: () => new MemoryDriver(upstream).start(),
+    driver: (options) => new MemoryDriver(upstream, [], options).start(),
     async login({ greet } = { greet: true }) {
       const peer = await server.accept()
       await peer.expect('Startup')

@@ -23,6 +23,20 @@ async function stageTransaction() {
 }
 
 describe('Front within a transaction that is lost', () => {
+  it('Front.outcome is that of the last transaction, and not of one before', async () => {
+    const { wire, driver, peer } = await stageTransaction()
+    driver.write(client.query('commit'))
+    await peer.expect('Q')
+    expect(driver.front.outcome).toBe('unknown')
+    peer.send(server.commandComplete('COMMIT'), server.ready('I'))
+    await driver.until('ZI')
+    expect(driver.front.outcome).toBe('committed')
+    driver.write(client.query('begin'))
+    await driver.until('ZT')
+    expect(driver.front.outcome).toBe('rolled back')
+    await wire.upstream.close(() => new NullpoolError('ERR_SCOPE_CLOSED', 'Over.'))
+  })
+
   it('Front frees a driver in time that stays between two statements of a transaction', async () => {
     const { driver, peer } = await stageTransaction()
     peer.finish()

@@ -132,6 +132,22 @@ describe('Upstream.leave', () => {
     expect(peer.ended).toBe('closed')
   })
 
+  it('Upstream keeps the connection behind a driver that stays, and rolls back what it has left open', async () => {
+    const wire = memoryWire({ closeTimeoutMs: LIMIT })
+    const driver = await wire.driver({ stays: true })
+    driver.write(client.beginAtOnce)
+    const { peer, backend } = await serve(wire)
+    await driver.until('Z')
+    driver.front.end()
+    await rest()
+    expect(backend.statements).toEqual(['begin at once', 'rollback'])
+    expect(peer.ended).toBeUndefined()
+    const next = await wire.driver({ stays: true })
+    next.write(client.query('rows 1'))
+    expect(await next.until('Z')).toEqual(['T', 'D', 'C', 'ZI'])
+    expect(wire.meter.connects).toBe(1)
+  })
+
   it('Upstream rolls back the transaction of a driver that leaves while others go on', async () => {
     const { wire, driver, backend } = await stage(client.beginAtOnce)
     const other = await wire.driver()
