@@ -38,7 +38,7 @@ const MIGRATES =
  * of it. On a scope of `as(claims)` everything runs under the claims.
  *
  * @throws {NullpoolError} `ERR_OPTIONS` for anything but a scope. From a migration behind a
- *   transaction-mode pooler, `ERR_SESSION_STATE`.
+ *   transaction-mode pooler, `ERR_SESSION_STATE`; with `guard: 'warn'` it runs, with a warning.
  *
  * @see https://orm.drizzle.team/docs/get-started-postgresql
  */
@@ -52,7 +52,11 @@ export function drizzleClient(scope: Scope): Sql {
     return runTransaction({ connection, identity, whole, types }, {}, work)
   }
   const unsafe: Unsafe = (text, ...rest) => {
-    if (MIGRATES.test(text) && connection.clients.guard !== 'off') return Promise.reject(migrates())
+    const { guard } = connection.clients
+    if (guard !== 'off' && MIGRATES.test(text)) {
+      if (guard === 'throw') return Promise.reject(migrates())
+      connection.clients.warn(migrates())
+    }
     return (client.unsafe as Unsafe)(text, ...rest)
   }
   return withOwn(client as Sql, { options: types, begin, unsafe })
@@ -67,7 +71,7 @@ function withOwn(sql: Sql, own: Record<PropertyKey, unknown>): Sql {
 function migrates(): NullpoolError {
   return new NullpoolError(
     'ERR_SESSION_STATE',
-    'Migrations were refused: they need a session, and a transaction-mode pooler has none.',
+    'Migrations need a session, and a transaction-mode pooler has none.',
     {
       hint: 'Run them before the deployment, with a direct or session-mode URL (port 5432): npx drizzle-kit migrate.',
     },

@@ -2,16 +2,19 @@ import type { PostgresCursor, PostgresPoolClient, PostgresQueryResult } from 'ky
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { KyselyCursor } from './kysely-cursor.ts'
-import { OpenTransaction } from './open-transaction.ts'
+import { withNamesOfPg } from './kysely-errors.ts'
+import { beginSavepoint } from './kysely-savepoint.ts'
+import { beginTransaction, type KyselyTransaction } from './kysely-transaction.ts'
+import { writeValue } from './kysely-values.ts'
 import type { ScopeParts } from './request-scope.ts'
+import { enclosingTransaction } from './transaction.ts'
 import { wordsOf } from './wire/control-statement.ts'
+import { settledWithin } from './wire/deadline.ts'
 import { beginTag, endTag } from './wire/transaction-control.ts'
 
-/** Makes a transaction of Kysely's a savepoint where the request is a transaction. */
-const SAVEPOINT = {
-  begin: 'savepoint kysely',
-  commit: 'release kysely',
-  rollback: 'rollback to kysely',
+/** A statement that the server is at. */
+interface Running extends Promise<unknown> {
+  cancel(): void
 }
 
 /** What Kysely takes for a connection: the request's, with a transaction of its own at the most. */
@@ -19,16 +22,17 @@ export class KyselyConnection implements PostgresPoolClient {
   /** By which Kysely asks to cancel what runs here; no server knows it. */
   readonly processID: number
   readonly #parts: ScopeParts
-  readonly #sql: Sql
+  readonly #sql: Sql | TransactionSql
   readonly #released: (connection: KyselyConnection) => void
-  #transaction: OpenTransaction | undefined
-  #inSavepoint = false
-  #running: { cancel(): void } | undefined
+  /** Stays where its COMMIT has failed, so that nothing takes effect at once that was to be in it. */
+  #transaction: KyselyTransaction | undefined
+  #running: Running | undefined
 
+  /** @param sql - What it runs statements with outside of a transaction of its own. */
   constructor(
     processID: number,
     parts: ScopeParts,
-    sql: Sql,
+    sql: Sql | TransactionSql,
     released: (connection: KyselyConnection) => void,
   ) {
     this.processID = processID
@@ -49,7 +53,8 @@ export class KyselyConnection implements PostgresPoolClient {
         hint: 'Pass cursor: kyselyCursor of nullpool/kysely to PostgresDialect.',
       })
     }
-    first.start(this.#client)
+    const transaction = this.#transaction
+    first.start(transaction?.sql ?? this.#sql, (error) => explained(error, transaction))
     return first
   }
 
@@ -58,83 +63,80 @@ export class KyselyConnection implements PostgresPoolClient {
     this.#running?.cancel()
   }
 
-  release(): void {
-    this.#transaction?.rollBack()
+  release(discarded?: boolean): void {
+    void this.#transaction?.rollBack()
     this.#transaction = undefined
-    this.#released(this)
-  }
-
-  get #client(): Sql | TransactionSql {
-    return this.#transaction?.sql ?? this.#sql
+    if (!discarded) this.#released(this)
   }
 
   async #run<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
     const words = wordsOf(text) ?? ''
     const ends = endTag(words)
-    if (beginTag(words)) return this.#begin(words)
-    if (ends && this.#inSavepoint) return this.#endSavepoint(ends)
-    if (ends && this.#transaction) return this.#end(this.#transaction, ends)
-    // pg takes undefined for null too.
-    const values = parameters.map((value) => (value === undefined ? null : value))
-    try {
-      const query = this.#client.unsafe(text, values as never[])
-      this.#running = query
-      const result = await query
-      const { command, count } = result
-      return {
-        command,
-        rowCount: count,
-        rows: [...result],
-      } as PostgresQueryResult<unknown> as never
-    } catch (error) {
-      throw this.#transaction?.explain(error) ?? error
-    } finally {
-      this.#running = undefined
-    }
+    if (beginTag(words)) await this.#begin(words)
+    else if (ends === 'ROLLBACK') await this.#rollBack()
+    else if (ends && this.#transaction) await this.#commit(this.#transaction)
+    else return this.#execute(text, parameters, words)
+    return { command: ends ?? 'BEGIN', rowCount: 0, rows: [] } as unknown as PostgresQueryResult<R>
   }
 
-  async #begin<R>(begin: string): Promise<PostgresQueryResult<R>> {
-    const { connection, identity, open: whole } = this.#parts
-    if (whole) {
-      await this.#sql.unsafe(SAVEPOINT.begin)
-      this.#inSavepoint = true
-    } else {
-      this.#transaction?.rollBack()
-      // What a serializable transaction has read holds only once it has been committed.
-      const endsSafely = begin.includes('read only') && !begin.includes('serializable')
-      const beginning = { begin, settings: [], retries: 0, endsSafely }
-      this.#transaction = new OpenTransaction(connection, identity, beginning)
-    }
-    return answer('BEGIN')
-  }
-
-  async #endSavepoint<R>(how: 'COMMIT' | 'ROLLBACK'): Promise<PostgresQueryResult<R>> {
-    this.#inSavepoint = false
-    await this.#sql.unsafe(how === 'COMMIT' ? SAVEPOINT.commit : SAVEPOINT.rollback)
-    return answer(how)
-  }
-
-  async #end<R>(
-    transaction: OpenTransaction,
-    how: 'COMMIT' | 'ROLLBACK',
+  async #execute<R>(
+    text: string,
+    parameters: readonly unknown[],
+    words: string,
   ): Promise<PostgresQueryResult<R>> {
-    this.#transaction = undefined
-    if (how === 'ROLLBACK') {
-      transaction.rollBack()
-      return answer(how)
+    const transaction = this.#transaction
+    let running: Running | undefined
+    try {
+      const sql = transaction?.sql ?? this.#sql
+      const query = sql.unsafe(text, parameters.map(writeValue) as never[])
+      this.#running = running = query
+      const result = await query
+      if (/^rollback .*\bto\b/.test(words)) transaction?.recovered()
+      const { command, count } = result
+      return { command, rowCount: count, rows: [...result] } as never
+    } catch (error) {
+      throw explained(error, transaction)
+    } finally {
+      if (this.#running === running) this.#running = undefined
     }
+  }
+
+  async #begin(begin: string): Promise<void> {
+    const { connection, identity, open } = this.#parts
+    await this.#transaction?.rollBack()
+    this.#transaction = undefined
+    const enclosing = open ?? enclosingTransaction(connection, identity)
+    this.#transaction = enclosing
+      ? await beginSavepoint(enclosing, begin, connection.queryTimeoutMs)
+      : beginTransaction(this.#parts, begin)
+  }
+
+  async #commit(transaction: KyselyTransaction): Promise<void> {
     try {
       await transaction.commit()
-      return answer(how)
+      this.#transaction = undefined
     } catch (error) {
-      // Kysely has an error of its own for that.
-      const rolledBack = NullpoolError.is(error) && error.code === 'ERR_TRANSACTION_ROLLED_BACK'
-      if (rolledBack) return answer('ROLLBACK')
-      throw error
+      throw explained(error, undefined)
     }
+  }
+
+  /** Answered here: Kysely sends it behind a COMMIT that has failed too, whose error is the one to tell. */
+  async #rollBack(): Promise<void> {
+    const transaction = this.#transaction
+    this.#transaction = undefined
+    if (!transaction) return
+    // Whatever it does would be undone, and everybody would wait for it.
+    await this.#stop(this.#running)
+    await transaction.rollBack()
+  }
+
+  async #stop(running: Running | undefined): Promise<void> {
+    if (running === undefined) return
+    running.cancel()
+    await settledWithin(running, this.#parts.connection.closeTimeoutMs)
   }
 }
 
-function answer<R>(command: string): PostgresQueryResult<R> {
-  return { command, rowCount: 0, rows: [] } as unknown as PostgresQueryResult<R>
+function explained(error: unknown, transaction: KyselyTransaction | undefined): unknown {
+  return withNamesOfPg(transaction?.explain(error) ?? error)
 }

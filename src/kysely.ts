@@ -15,8 +15,11 @@
  * ```
  */
 import type { PostgresClient, PostgresClientConstructor, PostgresPool } from 'kysely'
+import type { Sql } from './drivers/driver.ts'
 import { KyselyConnection } from './kysely-connection.ts'
 import { KyselyCursor } from './kysely-cursor.ts'
+import { kyselyTypes } from './kysely-values.ts'
+import { lazySql } from './lazy-sql.ts'
 import { partsOf } from './request-scope.ts'
 import type { Scope } from './scope.ts'
 
@@ -28,10 +31,14 @@ export const kyselyCursor: typeof KyselyCursor = KyselyCursor
  * query, takes no round trip more than `scope.sql`, and `destroy()` leaves the scope open.
  *
  * Transactions are those of `Scope.transaction`: `BEGIN` travels with the first statement, `ROLLBACK` is
- * waited for by nobody, a lost connection says what became of it. While one is open, other queries of the
- * request wait, as behind any transaction. In a request that is a transaction they are savepoints. On a
- * scope of `as(claims)` everything runs under the claims. Values have the types of postgres.js, which are
- * those of `pg` but for `interval` and geometric types, which stay text.
+ * waited for by nobody and cancels what still runs, a lost connection says what became of it. While one is
+ * open, other queries of the request wait, as behind any transaction. Inside of a transaction of the scope,
+ * or in a request that is one, they are savepoints, one after another; those take no modes (`ERR_OPTIONS`).
+ * On a scope of `as(claims)` everything runs under the claims.
+ *
+ * Values are written as `pg` writes them and read as it reads them, but for `interval`, `point` and `circle`,
+ * which stay texts, and arrays, of which all are read and those of `numeric` keep their digits. Errors of the
+ * server have the names of `pg` beside those of postgres.js.
  *
  * @throws {NullpoolError} `ERR_OPTIONS` for anything but a scope. From Kysely's `Migrator` behind a
  *   transaction-mode pooler, `ERR_SESSION_STATE`: it takes a lock of the session.
@@ -40,10 +47,13 @@ export const kyselyCursor: typeof KyselyCursor = KyselyCursor
  */
 export function kyselyPool(scope: Scope): PostgresPool {
   const parts = partsOf(scope, 'kyselyPool()')
+  const { connection: own, identity, open } = parts
+  const createSql = (): Sql => own.clients.create({ identity, types: kyselyTypes })
+  const sql = open?.handle(kyselyTypes) ?? lazySql(createSql, () => own.admit())
   const connections = new Map<number, KyselyConnection>()
   const idle: KyselyConnection[] = []
   const create = (): KyselyConnection => {
-    const connection = new KyselyConnection(connections.size + 1, parts, scope.sql, (released) =>
+    const connection = new KyselyConnection(connections.size + 1, parts, sql, (released) =>
       idle.push(released),
     )
     connections.set(connection.processID, connection)

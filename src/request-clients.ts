@@ -1,6 +1,7 @@
 import type { Identity } from './claims.ts'
 import type { ConnectionPlan } from './connection-plan.ts'
 import type { DriverHost, Sql } from './drivers/driver.ts'
+import type { NullpoolError } from './errors.ts'
 import { createGuard, type Guard, type GuardMode } from './guard/guard.ts'
 import type { Settings } from './options.ts'
 import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
@@ -9,10 +10,16 @@ import { Front } from './wire/front.ts'
 import type { FrontListener, FrontOptions } from './wire/front-options.ts'
 import type { Upstream } from './wire/upstream.ts'
 
-/** How a client reads and writes values of types, by OID, where it is not as the driver does. */
-export interface ClientTypes {
+/** How values of types are read and written, by OID. */
+export interface TypeHandlers {
   parsers: Record<string, (text: string) => unknown>
   serializers: Record<string, (value: unknown) => unknown>
+}
+
+/** How a client does that where it is not as the driver does. */
+export interface ClientTypes extends TypeHandlers {
+  /** Changes what a new client has of the driver. */
+  change?: (handlers: TypeHandlers) => void
 }
 
 /** What a client is for. */
@@ -57,6 +64,7 @@ export class RequestClients {
       opened?.(made)
       return made
     })
+    types?.change?.(sql.options as unknown as TypeHandlers)
     Object.assign(sql.options.parsers, types?.parsers)
     Object.assign(sql.options.serializers, types?.serializers)
     return sql
@@ -90,6 +98,11 @@ export class RequestClients {
     return this.#plan.guard
   }
 
+  /** Tells of what is let through all the same. */
+  warn({ code, message }: NullpoolError): void {
+    this.#warn(code, message)
+  }
+
   #createClient(connect: DriverHost['connect'], connections?: number): Sql {
     const { host, port, user, database } = this.#plan.target
     return this.#settings.driver.createClient({
@@ -112,7 +125,7 @@ export class RequestClients {
       session: this.#plan.guard,
       // For whom a statement runs matters with any pooler.
       claims: identity ? (this.#settings.guard ?? 'throw') : 'off',
-      warn: ({ code, message }) => this.#warn(code, message),
+      warn: (error) => this.warn(error),
     })
   }
 }

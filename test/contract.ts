@@ -54,6 +54,18 @@ function values(test: Test, run: Run): void {
       )
     }))
 
+  test('an error of the server can be added to, as Kysely does to every one', () =>
+    run(async ({ sql }) => {
+      const failing = [sql`selec`, sql`select 1 / ${0}::int`, sql.unsafe('selec')]
+      for (const error of await Promise.all(
+        failing.map((each) => each.catch((thrown) => thrown)),
+      )) {
+        error.stack += '\n    at home'
+        assert.match(error.stack, /PostgresError[\s\S]+at home$/)
+        assert.match(error.code, /^(42601|22012)$/)
+      }
+    }))
+
   test('sql reads and writes arrays although no types are fetched', () =>
     run(async ({ sql }) => {
       const texts = ['a', 'b "quoted"', 'c\\d', 'e,f', '', 'NULL', 'ü']

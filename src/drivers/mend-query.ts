@@ -55,7 +55,7 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
     handler(query)
   }
   const reject = made.reject
-  made.reject = (error) => reject(ownError(error))
+  made.reject = (error) => reject(asTold(error))
   const cursor = made.cursor.bind(made)
   made.cursor = (rows, onRows) => {
     const call = typeof rows === 'function' ? rows : onRows
@@ -70,6 +70,17 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
   made.cancel = cancelInTurn(made, made.cancel.bind(made))
   made.readable = failWith(made, made.readable.bind(made))
   made.writable = failWith(made, made.writable.bind(made))
+}
+
+/** What a caller is given of an error of the driver's. */
+function asTold(error: unknown): unknown {
+  const told = ownError(error)
+  // postgres.js leaves `stack` read-only, and whoever adds to it fails, as Kysely does to every error.
+  if (told instanceof Error && told.stack !== undefined) {
+    const { stack } = told
+    Reflect.defineProperty(told, 'stack', { value: stack, writable: true, configurable: true })
+  }
+  return told
 }
 
 /** Fragments are queries too, and so far nobody knows which they are. */
@@ -151,7 +162,7 @@ function cancelInTurn(query: Query, cancel: () => void): () => void {
 function failWith(query: Query, open: () => Promise<Stream>): () => Promise<Stream> {
   return async () => {
     const stream = await open()
-    query.reject = (error) => stream.destroy(error)
+    query.reject = (error) => stream.destroy(asTold(error))
     return stream
   }
 }

@@ -2,7 +2,7 @@ import { eq, sql as expression, like } from 'drizzle-orm'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { migrate } from 'drizzle-orm/postgres-js/migrator'
 import { Hono } from 'hono'
-import { createDatabase, type DatabaseOptions, type Scope } from 'nullpool'
+import { createDatabase, type DatabaseOptions, type NullpoolEvent, type Scope } from 'nullpool'
 import { drizzleClient } from 'nullpool/drizzle'
 import { nullpool } from 'nullpool/hono'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -212,9 +212,24 @@ describe.skipIf(!pgbouncer)('drizzleClient()', () => {
       JSON.stringify([String(error), String(Reflect.get(error as object, 'cause'))]),
     ).toContain('npx drizzle-kit migrate')
     expect(scope.metrics.connects).toBe(0)
-    await using direct = open({ pooler: 'postgres' })
-    await migrate(on(direct), { migrationsFolder: 'test/support/migrations' })
-    expect(await direct.sql`select n from migrated`).toEqual([{ n: 1 }])
+  })
+
+  it.each([
+    ['that is known to be direct', { pooler: 'postgres' }, 0],
+    ['where the guard only warns', { guard: 'warn' }, 2],
+    ['of which nothing is known', { pooler: 'auto' }, 2],
+  ] as const)('migrates on a connection %s', async (_, options, warnings) => {
+    await bed.sql.unsafe('drop schema if exists drizzle cascade; drop table if exists migrated')
+    const events: NullpoolEvent[] = []
+    await using scope = open({ ...options, onEvent: (event) => void events.push(event) })
+    await migrate(on(scope), { migrationsFolder: 'test/support/migrations' })
+    expect(await scope.sql`select n from migrated`).toEqual([{ n: 1 }])
+    const told = events.filter(({ type }) => type === 'warning')
+    expect(told).toHaveLength(warnings)
+    for (const event of told) {
+      expect(event).toMatchObject({ code: 'ERR_SESSION_STATE' })
+      expect(JSON.stringify(event)).toContain('npx drizzle-kit migrate')
+    }
   })
 
   it('takes nothing but a scope', () => {

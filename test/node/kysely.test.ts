@@ -178,15 +178,6 @@ describe.skipIf(!pgbouncer)('kyselyPool()', () => {
     expect(two.rows).toEqual([{ body: 'two', role: 'authenticated' }])
   })
 
-  it('cancels what it is told to, and goes on', async () => {
-    await using scope = open()
-    const db = on(scope)
-    await raw`select 1`.execute(db)
-    const slow = raw`select pg_sleep(20)`.execute(db, { signal: AbortSignal.timeout(100) } as never)
-    await expect(slow).rejects.toThrow()
-    expect((await raw`select 1 as n`.execute(db)).rows).toEqual([{ n: 1 }])
-  })
-
   it.each([200, 500] as const)(
     'is part of a request that is a transaction, status %i',
     async (status) => {
