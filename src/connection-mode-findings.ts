@@ -20,6 +20,7 @@ export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin):
   }
   if (mode === 'unknown') {
     return [
+      ...(provider === 'other' ? supabaseVariable(where) : []),
       {
         level: 'info',
         code: 'mode-unknown',
@@ -54,7 +55,7 @@ export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin):
   ]
 }
 
-function directFindings({ variable }: ConnectionOrigin): Finding[] {
+function directFindings(where: ConnectionOrigin): Finding[] {
   const findings: Finding[] = [
     {
       level: 'warning',
@@ -69,7 +70,12 @@ function directFindings({ variable }: ConnectionOrigin): Finding[] {
       fix: 'Use the shared pooler, which has IPv4 on every plan, or buy the add-on.',
     },
   ]
-  if (variable !== 'SUPABASE_DB_URL') return findings
+  return [...supabaseVariable(where), ...findings]
+}
+
+/** The platform fills it in, also where it is run by somebody else under a host of any name. */
+function supabaseVariable({ variable }: ConnectionOrigin): Finding[] {
+  if (variable !== 'SUPABASE_DB_URL') return []
   return [
     {
       level: 'warning',
@@ -77,7 +83,6 @@ function directFindings({ variable }: ConnectionOrigin): Finding[] {
       message: 'SUPABASE_DB_URL is the direct connection and cannot be changed.',
       fix: `Set a secret of another name, such as DATABASE_URL. ${COPY_POOLER}`,
     },
-    ...findings,
   ]
 }
 
