@@ -30,6 +30,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     postgres: { host: postgres.host, port: postgres.port, user, password },
     certificateFiles: tls,
     ca: certificates.ca.pem,
+    caFile: certificates.ca.file,
     otherCa: certificates.otherCa.pem,
     ...(pgbouncer
       ? {

@@ -8,6 +8,8 @@ export interface TestServers {
   certificateFiles: { certFile: string; keyFile: string }
   /** The root that signed the servers' certificates, PEM. */
   ca: string
+  /** The same, as a file. */
+  caFile: string
   /** A root that did not, PEM. */
   otherCa: string
 }
