@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -30,7 +30,8 @@ describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
     const map = join(tmpdir(), `nullpool-${bed.name}.json`)
     await writeFile(map, JSON.stringify({ imports: local }))
     const options = ['--no-check', '--node-modules-dir=manual', `--import-map=${map}`]
-    child = spawn('deno', ['run', '-A', ...options, `${FUNCTION}/index.ts`], {
+    const allowed = ['--allow-net', '--allow-env', '--no-prompt']
+    child = spawn('deno', ['run', ...allowed, ...options, `${FUNCTION}/index.ts`], {
       env: {
         ...process.env,
         DATABASE_URL: bed.url(pgbouncer),
@@ -66,6 +67,13 @@ describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
     expect((await fetch(`${at}/books/999999`)).status).toBe(404)
     expect((await fetch(`${at}/books/${'9'.repeat(30)}`)).status).toBe(404)
     await expect.poll(() => bed.pooledClients()).toBe(0)
+  })
+
+  it('is laid out as the Supabase CLI reads it', async () => {
+    const config = await readFile('examples/supabase-functions/supabase/config.toml', 'utf8')
+    const functions = [...config.matchAll(/^\[functions\.(.+)\]$/gm)].map(([, name]) => name)
+    expect(functions).toEqual([basename(FUNCTION)])
+    expect(dirname(FUNCTION)).toBe('examples/supabase-functions/supabase/functions')
   })
 
   it('names what it imports as it is published', async () => {
