@@ -6,6 +6,7 @@ const COPY_POOLER =
 
 /** Which pooler a connection string reaches, in which mode, and what to change for transaction mode. */
 export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin): Finding[] {
+  if (where.hyperdriveBinding) return []
   if (where.hyperdriveOrigin) return hyperdriveFindings(target)
   const { provider, mode } = target
   if (mode === 'session') {

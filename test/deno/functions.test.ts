@@ -11,7 +11,7 @@ Object.assign(globalThis, {
       if (Object.getPrototypeOf(promise) !== Promise.prototype) {
         throw new TypeError('waitUntil takes a promise.')
       }
-      background.push(promise)
+      background.push(promise as Promise<unknown>)
     },
   },
 })
