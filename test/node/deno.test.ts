@@ -4,7 +4,7 @@ import { makeCertificates, SUPABASE_HOST } from '../support/certificates.ts'
 import { runDenoTests } from '../support/run-deno.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-const { pgbouncer, postgres, ca, caFile, otherCa } = inject('servers')
+const { postgres, ca, caFile, otherCa } = inject('servers')
 
 describe('in Deno', { timeout: 120_000 }, () => {
   let bed: TestDatabase
@@ -27,14 +27,6 @@ describe('in Deno', { timeout: 120_000 }, () => {
     expect(passed.length, output).toBeGreaterThan(0)
     return passed
   }
-
-  it.skipIf(!pgbouncer)('holds the contract through PgBouncer', async () => {
-    expect((await run('contract', pgbouncer ?? postgres)).length).toBeGreaterThan(30)
-  })
-
-  it('holds the contract on Postgres itself', async () => {
-    expect((await run('contract', postgres)).length).toBeGreaterThan(30)
-  })
 
   it('passes the tests of its own: roots', async () => {
     const certificates = await makeCertificates()
