@@ -16,7 +16,7 @@ const byName = {
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
-    reporters: ['default', 'test/support/left-out-reporter.ts'],
+    reporters: ['default', 'test/support/left-out-reporter.ts', 'test/support/matrix-reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

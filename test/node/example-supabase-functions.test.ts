@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type ServedProgram, serveProgram } from '../support/served-program.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 const { pgbouncer } = inject('servers')
@@ -14,8 +12,7 @@ const FUNCTION = 'examples/supabase-functions/supabase/functions/books'
 
 describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
   let bed: TestDatabase
-  let child: ChildProcess
-  let at = ''
+  let program: ServedProgram
   beforeAll(async () => {
     if (!pgbouncer) return
     bed = await createTestDatabase()
@@ -31,41 +28,22 @@ describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
     await writeFile(map, JSON.stringify({ imports: local }))
     const options = ['--no-check', '--node-modules-dir=manual', `--import-map=${map}`]
     const allowed = ['--allow-net', '--allow-env', '--no-prompt']
-    child = spawn('deno', ['run', ...allowed, ...options, `${FUNCTION}/index.ts`], {
-      env: {
-        ...process.env,
-        DATABASE_URL: bed.url(pgbouncer),
-        DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0',
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    at = await new Promise<string>((resolve, reject) => {
-      const lines: string[] = []
-      for (const stream of [child.stdout, child.stderr]) {
-        if (!stream) continue
-        createInterface(stream).on('line', (line) => {
-          lines.push(line)
-          const [found] = /http:\/\/[^\s/]+/.exec(line) ?? []
-          if (found) resolve(found)
-        })
-      }
-      child.once('exit', () => reject(new Error(lines.join('\n'))))
+    program = await serveProgram('deno', ['run', ...allowed, ...options, `${FUNCTION}/index.ts`], {
+      DATABASE_URL: bed.url(pgbouncer),
+      DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0',
     })
   })
   afterAll(async () => {
-    if (child && child.exitCode === null) {
-      child.kill()
-      await once(child, 'exit')
-    }
+    await program?.[Symbol.asyncDispose]()
     await bed?.[Symbol.asyncDispose]()
   })
 
   it('lists books, finds one, and closes its connections', async () => {
-    const list = (await (await fetch(`${at}/books`)).json()) as unknown[]
+    const list = (await (await fetch(program.at(`/books`))).json()) as unknown[]
     expect(list).toHaveLength(20)
-    expect(await (await fetch(`${at}/books/1`)).json()).toMatchObject({ id: '1' })
-    expect((await fetch(`${at}/books/999999`)).status).toBe(404)
-    expect((await fetch(`${at}/books/${'9'.repeat(30)}`)).status).toBe(404)
+    expect(await (await fetch(program.at(`/books/1`))).json()).toMatchObject({ id: '1' })
+    expect((await fetch(program.at(`/books/999999`))).status).toBe(404)
+    expect((await fetch(program.at(`/books/${'9'.repeat(30)}`))).status).toBe(404)
     await expect.poll(() => bed.pooledClients()).toBe(0)
   })
 

@@ -10,7 +10,11 @@ export const RUNTIMES = [
 export type TestedRuntime = (typeof RUNTIMES)[number]
 
 /** The way to Postgres that a run of the contract takes. */
-export type Way = 'through PgBouncer' | 'on Postgres itself' | 'through a binding'
+export type Way =
+  | 'through PgBouncer'
+  | 'on Postgres itself'
+  | 'through a binding'
+  | 'from one handler file'
 
 /** The title of a suite whose cases go into docs/runtimes.md. */
 export function contractTitle(runtime: TestedRuntime, way: Way): string {
