@@ -53,4 +53,24 @@ export function values(test: Test, { run }: Place): void {
         },
       )
     }))
+
+  test('large values travel whole, both ways', () =>
+    run(async ({ sql }) => {
+      const text = 'ü漢x'.repeat(500_000)
+      const bytes = Uint8Array.from({ length: 1_000_000 }, (_, n) => n % 251)
+      const [row] = await sql`select ${text}::text as text, ${bytes}::bytea as bytes`
+      assert.ok(row?.text === text)
+      assert.equal(row?.bytes.length, bytes.length)
+      assert.ok(bytes.every((byte, n) => row?.bytes[n] === byte))
+    }))
+
+  test('a value of one statement is never taken for that of another', () =>
+    run(async ({ sql }) => {
+      const texts = ['', ' ', 'null', '\\', "'", '"', '$1', '{}', '\u2028', '\u{1f4da}', 'مرحبا']
+      const rows = await Promise.all(texts.map((text) => sql`select ${text}::text as text`))
+      assert.deepEqual(
+        rows.map(([row]) => row?.text),
+        texts,
+      )
+    }))
 }

@@ -38,6 +38,35 @@ export function casesOnPage(page: string): string[] {
   return names
 }
 
+/** What did not run anywhere that it should have. */
+export function leftOut(results: Results, cases: readonly string[]): string[] {
+  return RUNTIMES.flatMap((runtime) =>
+    cases
+      .filter((name) => (results.get(runtime)?.get(name) ?? 'left out') === 'left out')
+      .map((name) => `${name} in ${runtime}`),
+  )
+}
+
+/**
+ * What is wrong with the committed page, by what ran. A run of some of it says nothing, unless all
+ * of it had to run.
+ */
+export function objection(
+  committed: string,
+  results: Results,
+  versions: Versions,
+  mustBeWhole: boolean,
+): string | undefined {
+  const missing = leftOut(results, casesOnPage(committed))
+  if (missing.length > 0) {
+    return mustBeWhole ? `names what did not run: ${missing.join('; ')}` : undefined
+  }
+  const page = renderMatrix(results, versions)
+  return page === committed
+    ? undefined
+    : 'differs from what ran; write it anew: npm run test:matrix'
+}
+
 /** docs/runtimes.md. */
 export function renderMatrix(results: Results, versions: Versions): string {
   const cases = casesOf(results)
