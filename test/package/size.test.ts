@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { dryRun } from '../support/worker-bundle.ts'
 import { bundledBytes } from './built.ts'
 
 const KB = 1024
@@ -13,4 +14,14 @@ it('the wire alone fits into 20 KB', async () => {
     "export { Front } from './dist/wire/front.js'; export { Upstream } from './dist/wire/upstream.js'",
   )
   expect(bytes).toBeLessThanOrEqual(20 * KB)
+})
+
+it.each([
+  // Hono, nullpool and postgres.js, not minified.
+  ['examples/everywhere/handler.ts', 120],
+  // The same with zod, which is most of it.
+  ['examples/cloudflare-workers/src/index.ts', 240],
+])('%s is uploaded in %d KB, as Wrangler compresses it', async (entry, limit) => {
+  const { gzipBytes } = await dryRun(entry)
+  expect(gzipBytes).toBeLessThanOrEqual(limit * KB)
 })
