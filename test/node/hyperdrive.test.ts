@@ -18,6 +18,7 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker[Symbol.asyncDispose]()
+  await proxy.until(({ connections }) => connections.every(({ open }) => !open))
   proxy.reset()
 })
 afterAll(async () => {
@@ -26,6 +27,9 @@ afterAll(async () => {
   await other[Symbol.asyncDispose]()
 })
 
+/** Each case starts Workers, which takes its time where others do so too. */
+const SLOW = { timeout: 120_000 }
+
 /** Asks a Worker with these Hyperdrive bindings for a path. */
 async function ask(path: string, hyperdrives: Record<string, string>): Promise<unknown> {
   const worker = await runWorker(WORKER, { DATABASE_URL: 'postgres://a:b@nowhere/c' }, hyperdrives)
@@ -33,7 +37,7 @@ async function ask(path: string, hyperdrives: Record<string, string>): Promise<u
   return (await fetch(worker.at(path))).json()
 }
 
-describe('with a Hyperdrive binding in workerd', () => {
+describe('with a Hyperdrive binding in workerd', SLOW, () => {
   it('asks for no TLS, gives no advice and goes through the binding', async () => {
     expect(await ask('/look', { HYPERDRIVE: bed.url(proxy) })).toEqual({
       database: bed.name,

@@ -25,7 +25,7 @@ export default class MatrixReporter implements Reporter {
     const versions = await readVersions()
     if (process.env.WRITE_MATRIX) return write(results, versions)
     const committed = await readFile(PAGE, 'utf8')
-    const wrong = objection(committed, results, versions, process.env.CI !== undefined)
+    const wrong = objection(committed, results, versions, Boolean(process.env.CI))
     if (wrong !== undefined) complain(wrong)
   }
 }

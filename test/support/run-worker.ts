@@ -10,6 +10,15 @@ export interface RunningWorker extends AsyncDisposable {
   ask(path: string): { leave(): void }
 }
 
+const bundles = new Map<string, Promise<string>>()
+
+/** The same module for every Worker of a test file. */
+function bundleOf(entry: string): Promise<string> {
+  const bundle = bundles.get(entry) ?? bundleWorker(entry)
+  bundles.set(entry, bundle)
+  return bundle
+}
+
 /**
  * Bundles a Worker as Wrangler does and runs it with these bindings.
  *
@@ -24,7 +33,7 @@ export async function runWorker(
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       modules: true,
-      script: await bundleWorker(entry),
+      script: await bundleOf(entry),
       compatibilityDate: '2026-08-04',
       compatibilityFlags: ['enable_request_signal'],
       bindings,
