@@ -18,9 +18,12 @@ export function abortable<T>(
     // A query that has not begun is not sent at all.
     if (signal.aborted) query.cancel()
     const running = Promise.resolve(query)
-    const stop = async (): Promise<void> => {
+    // Returns nothing: workerd warns of listeners that return a promise.
+    const stop = (): void => {
       query.cancel()
-      if (!(await settledWithin(running, limitMs))) giveUp()
+      void settledWithin(running, limitMs).then((settled) => {
+        if (!settled) giveUp()
+      })
     }
     signal.addEventListener('abort', stop)
     running

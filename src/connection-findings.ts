@@ -21,6 +21,7 @@ export type FindingCode =
   | 'name-too-long'
   | 'supabase-db-url-is-direct'
   | 'hyperdrive-to-pooler'
+  | 'hyperdrive-ambiguous'
   | 'host-underscore'
   | 'sslmode-disable'
   | 'sslmode-not-verified'
@@ -45,6 +46,8 @@ export interface ConnectionOrigin {
   runtime?: string
   /** Whether it is what a Hyperdrive configuration points at. */
   hyperdriveOrigin?: boolean
+  /** Whether a Hyperdrive binding gave it, in local development the server's own. */
+  hyperdriveBinding?: boolean
 }
 
 const IN_FRONT = 'it belongs in front of the ?: postgres://user:password@host:port/database'

@@ -6,6 +6,7 @@ const COPY_POOLER =
 
 /** Which pooler a connection string reaches, in which mode, and what to change for transaction mode. */
 export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin): Finding[] {
+  if (where.hyperdriveBinding) return []
   if (where.hyperdriveOrigin) return hyperdriveFindings(target)
   const { provider, mode } = target
   if (mode === 'session') {
@@ -20,6 +21,7 @@ export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin):
   }
   if (mode === 'unknown') {
     return [
+      ...(provider === 'other' ? supabaseVariable(where) : []),
       {
         level: 'info',
         code: 'mode-unknown',
@@ -54,7 +56,7 @@ export function modeFindings(target: ConnectionTarget, where: ConnectionOrigin):
   ]
 }
 
-function directFindings({ variable }: ConnectionOrigin): Finding[] {
+function directFindings(where: ConnectionOrigin): Finding[] {
   const findings: Finding[] = [
     {
       level: 'warning',
@@ -69,7 +71,12 @@ function directFindings({ variable }: ConnectionOrigin): Finding[] {
       fix: 'Use the shared pooler, which has IPv4 on every plan, or buy the add-on.',
     },
   ]
-  if (variable !== 'SUPABASE_DB_URL') return findings
+  return [...supabaseVariable(where), ...findings]
+}
+
+/** The platform fills it in, also where it is run by somebody else under a host of any name. */
+function supabaseVariable({ variable }: ConnectionOrigin): Finding[] {
+  if (variable !== 'SUPABASE_DB_URL') return []
   return [
     {
       level: 'warning',
@@ -77,7 +84,6 @@ function directFindings({ variable }: ConnectionOrigin): Finding[] {
       message: 'SUPABASE_DB_URL is the direct connection and cannot be changed.',
       fix: `Set a secret of another name, such as DATABASE_URL. ${COPY_POOLER}`,
     },
-    ...findings,
   ]
 }
 

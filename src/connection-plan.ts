@@ -1,5 +1,5 @@
 import { diagnoseConnectionString, type Finding, type FindingCode } from './connection-findings.ts'
-import { findConnectionString } from './connection-source.ts'
+import { type ConnectionSource, findConnectionString } from './connection-source.ts'
 import { parseConnectionString } from './connection-string.ts'
 import { type ConnectionTarget, isLoopbackHost } from './connection-target.ts'
 import { NullpoolError } from './errors.ts'
@@ -18,6 +18,8 @@ export interface ConnectionPlan {
   credentials: Credentials
   /** What becomes of statements that need a session. */
   guard: GuardMode
+  /** Whether a Hyperdrive is in between, which may keep rows for whoever sends the same text. */
+  hyperdrive: boolean
   warnings: Finding[]
 }
 
@@ -42,18 +44,23 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
   const findings = diagnoseConnectionString(source.text, {
     variable: source.name,
     runtime: runtime.name,
+    hyperdriveBinding: source.hyperdrives !== undefined,
   })
   for (const finding of findings) {
     if (!CERTAIN_FAILURES.has(finding.code)) continue
     throw new NullpoolError('ERR_URL_INVALID', finding.message, { hint: finding.fix })
   }
+  // In local development a binding can be the server's own string, which names no Hyperdrive.
+  const isHyperdrive = source.hyperdrives !== undefined || target.provider === 'hyperdrive'
+  const pooler = settings.pooler === 'auto' && isHyperdrive ? 'hyperdrive' : settings.pooler
   return {
     target,
+    hyperdrive: isHyperdrive || pooler === 'hyperdrive',
     route: {
       transport: settings.transport,
       address: { host: target.host, port: target.port },
       tls: chooseTls(settings.tls, target),
-      profile: chooseProfile(settings.pooler, target),
+      profile: chooseProfile(pooler, target),
       allowsClear: allowsClear(settings.tls, target),
     },
     credentials: {
@@ -62,9 +69,22 @@ export function planConnection(settings: Settings, env: unknown, runtime: Runtim
       password: () => target.revealPassword(),
       applicationName: target.applicationName ?? APPLICATION_NAME,
     },
-    guard: settings.guard ?? chooseGuard(settings.pooler, target),
-    warnings: findings.filter(({ level }) => level !== 'info'),
+    guard: settings.guard ?? (isHyperdrive ? 'throw' : chooseGuard(pooler, target)),
+    warnings: [...severalHyperdrives(source), ...findings.filter(({ level }) => level !== 'info')],
   }
+}
+
+/** One database is as good as another only to whoever does not know them. */
+function severalHyperdrives({ name, hyperdrives = [] }: ConnectionSource): Finding[] {
+  if (hyperdrives.length < 2 || name === 'HYPERDRIVE') return []
+  return [
+    {
+      level: 'warning',
+      code: 'hyperdrive-ambiguous',
+      message: `There are several Hyperdrive bindings (${hyperdrives.join(', ')}): ${name} was taken, the first by its name.`,
+      fix: `Say which one: url: (env) => env.${name}.connectionString, or call it HYPERDRIVE.`,
+    },
+  ]
 }
 
 const PROFILES: Record<Exclude<Pooler, 'auto'>, Profile> = {
@@ -86,7 +106,6 @@ const PROVIDERS: Record<ConnectionTarget['provider'], Profile> = {
   other: universal,
 }
 
-/** By name or by host, never by probing: a wrong guess could hang or lose a statement. */
 /** What becomes of statements that need a session, unless an option says it. */
 function chooseGuard(pooler: Pooler, { mode }: ConnectionTarget): GuardMode {
   if (mode !== 'unknown') return mode === 'transaction' ? 'throw' : 'off'
@@ -94,6 +113,7 @@ function chooseGuard(pooler: Pooler, { mode }: ConnectionTarget): GuardMode {
   return pooler === 'postgres' ? 'off' : 'throw'
 }
 
+/** By name or by host, never by probing: a wrong guess could hang or lose a statement. */
 function chooseProfile(pooler: Pooler, target: ConnectionTarget): Profile {
   const profile = pooler === 'auto' ? PROVIDERS[target.provider] : PROFILES[pooler]
   const directIsSafe = profile !== hyperdrive && pooler !== 'supavisor'

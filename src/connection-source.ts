@@ -7,6 +7,8 @@ export interface ConnectionSource {
   text: string
   /** The option, the binding or the variable. */
   name: string
+  /** The names of all Hyperdrive bindings that there are, where it comes from one of them. */
+  hyperdrives?: readonly string[]
 }
 
 const VARIABLES = ['DATABASE_URL', 'POSTGRES_URL', 'SUPABASE_DB_URL'] as const
@@ -46,17 +48,25 @@ function fromOption(url: NonNullable<DatabaseOptions['url']>, env: unknown): Con
 
 function findHyperdrive(bindings: Record<string, unknown>[]): ConnectionSource | undefined {
   for (const place of bindings) {
-    // The name that Cloudflare's own examples use goes first where there are several.
-    const names = Object.keys(place).sort(
-      (left, right) => Number(right === 'HYPERDRIVE') - Number(left === 'HYPERDRIVE'),
-    )
-    for (const name of names) {
-      const binding = place[name]
-      const text = isRecord(binding) ? binding.connectionString : undefined
-      if (typeof text === 'string' && text !== '') return { text, name }
-    }
+    const hyperdrives = Object.keys(place)
+      .filter((name) => connectionStringOf(place[name]) !== undefined)
+      // By name, because no platform promises an order; the one of Cloudflare's examples goes first.
+      .sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1))
+    const [name] = hyperdrives
+    const text = name === undefined ? undefined : connectionStringOf(place[name])
+    if (name !== undefined && text !== undefined) return { text, name, hyperdrives }
   }
   return undefined
+}
+
+function rank(name: string): number {
+  return name === 'HYPERDRIVE' ? 0 : 1
+}
+
+/** Of a Hyperdrive in front of Postgres; there are such in front of MySQL. */
+function connectionStringOf(binding: unknown): string | undefined {
+  const text = isRecord(binding) ? binding.connectionString : undefined
+  return typeof text === 'string' && text !== '' && !/^mysql:/i.test(text) ? text : undefined
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

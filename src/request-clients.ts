@@ -114,9 +114,8 @@ export class RequestClients {
   }
 
   #connectFor(identity: Identity | undefined): Upstream {
-    const { pooler, hyperdriveCaching } = this.#settings
-    const mayCache = pooler === 'hyperdrive' || this.#plan.target.provider === 'hyperdrive'
-    if (identity && mayCache && hyperdriveCaching) throw cachedForOthers()
+    const mayCache = this.#plan.hyperdrive && this.#settings.hyperdriveCaching
+    if (identity && mayCache) throw cachedForOthers()
     return this.#connect()
   }
 

@@ -96,6 +96,8 @@ export class RequestConnection {
     if (this.#stage !== 'serving') return
     this.#stage = lateUse ? 'lingering' : 'draining'
     this.#lastUse = Date.now()
+    // A client that has its answer gives nothing up, and Deno aborts the signal of every answered request.
+    if (!lateUse) this.#context.signal?.removeEventListener('abort', this.#onAbort)
     this.#settle()
   }
 
@@ -119,7 +121,14 @@ export class RequestConnection {
   }
 
   #onAbort = (): void => {
+    // Work behind a response does not need its client.
+    if (this.#stage === 'lingering' && this.#holds > 0) return this.#drain()
     void this.abort()
+  }
+
+  #drain(): void {
+    this.#stage = 'draining'
+    this.#settle()
   }
 
   /** Refuses statements of a request that is over, and of requests that do not own this scope. */
@@ -181,9 +190,11 @@ export class RequestConnection {
       },
     )
     this.#upstream = upstream
-    if (this.#context.signal?.aborted) void this.abort()
-    else if (this.#stage === 'over') void upstream.close(() => scopeClosed(false))
-    else this.#context.signal?.addEventListener('abort', this.#onAbort)
+    const { signal } = this.#context
+    if (this.#stage === 'over') void upstream.close(() => scopeClosed(false))
+    else if (this.#stage === 'draining') return upstream
+    else if (signal?.aborted) this.#onAbort()
+    else signal?.addEventListener('abort', this.#onAbort)
     return upstream
   }
 

@@ -77,7 +77,7 @@ async function runSavepoint(
   name: string,
   work: Work | undefined,
 ): Promise<unknown> {
-  const savepoint = `"s${nesting.count()}${name ? `_${name.replaceAll('"', '""')}` : ''}"`
+  const savepoint = `"nullpool_${nesting.count()}${name ? `_${name.replaceAll('"', '""')}` : ''}"`
   await client.unsafe(`savepoint ${savepoint}`)
   try {
     const result = await work?.(transactionHandle(client, nesting))

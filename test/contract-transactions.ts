@@ -1,8 +1,35 @@
 import assert from 'node:assert/strict'
-import type { Run, Test } from './contract.ts'
+import type { Place, Test } from './contract.ts'
 
-/** What every runtime must show of `transaction()`. */
-export function transactionCalls(test: Test, run: Run): void {
+/** What every runtime must show of transactions. */
+export function transactions(test: Test, { run }: Place): void {
+  test('sql.begin commits, rolls back and nests', () =>
+    run(async ({ sql }) => {
+      const table = sql(`t_${crypto.randomUUID().replaceAll('-', '')}`)
+      await sql`create table ${table} (n int primary key)`
+      await sql.begin(async (tx) => {
+        await tx`insert into ${table} values (${1})`
+        await tx
+          .savepoint(async (inner) => {
+            await inner`insert into ${table} values (${2})`
+            await inner`insert into ${table} values (${1})`
+          })
+          .catch((error: { code: string }) => assert.equal(error.code, '23505'))
+        await tx`insert into ${table} values (${3})`
+      })
+      const refused = sql.begin(async (tx) => {
+        await tx`insert into ${table} values (${4})`
+        throw new Error('no')
+      })
+      await assert.rejects(refused, /^Error: no$/)
+      const rows = await sql`select n from ${table} order by n`
+      assert.deepEqual(
+        rows.map((row) => row.n),
+        [1, 3],
+      )
+      await sql`drop table ${table}`
+    }))
+
   test('transaction() commits when its work resolves, and gives its result', () =>
     run(async (scope) => {
       await scope.sql`drop table if exists contract_money`

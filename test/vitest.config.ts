@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { databaseUrl } from './support/servers.ts'
 
 const built = (path: string): string => fileURLToPath(new URL(`../dist/${path}`, import.meta.url))
 
@@ -16,7 +17,7 @@ const byName = {
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
-    reporters: ['default', 'test/support/left-out-reporter.ts'],
+    reporters: ['default', 'test/support/left-out-reporter.ts', 'test/support/matrix-reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
@@ -49,6 +50,26 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/workerd/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve: { alias: byName },
+        plugins: [
+          cloudflareTest(({ inject }) => {
+            const { postgres, hyperdriveDatabase } = inject('servers')
+            const HYPERDRIVE = databaseUrl(postgres, hyperdriveDatabase, postgres)
+            return {
+              main: 'test/workerd/worker.ts',
+              wrangler: { configPath: './wrangler.toml' },
+              miniflare: { hyperdrives: { HYPERDRIVE } },
+            }
+          }),
+        ],
+        test: {
+          name: 'workerd-hyperdrive',
+          include: ['test/workerd-hyperdrive/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

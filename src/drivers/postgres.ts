@@ -1,4 +1,5 @@
 import postgres, { type Notice, type Options, type PostgresType, type Sql } from 'postgres'
+import { NullpoolError } from '../errors.ts'
 import { registerArrayTypes, type TypeOptions } from './array-types.ts'
 import type { Driver, DriverHost } from './driver.ts'
 import { DriverSocket } from './driver-socket.ts'
@@ -94,25 +95,40 @@ function quietLogin(debug: PostgresDriverOptions['debug']): Pick<PostgresDriverO
 }
 
 function settle(options: PostgresDriverOptions): SettledOptions {
-  const sql = postgres({
-    ...options,
-    ...quietLogin(options.debug),
-    // The front lets everybody in; the real password stays in the wire.
-    pass: '',
-    ssl: false,
-    max: 1,
-    prepare: false,
-    fetch_types: false,
-    // Deadlines are the wire's: these timers would outlive the request.
-    connect_timeout: 0,
-    idle_timeout: 0,
-    max_lifetime: null,
-    keep_alive: null,
-    backoff: false,
-  })
-  const settled = sql.options as unknown as SettledOptions
+  const settled = readOptions(options) as unknown as SettledOptions
+  // The front lets everybody in and is the only server; the real password stays in the wire.
+  Object.assign(settled, { pass: '', target_session_attrs: undefined })
   registerArrayTypes(settled)
   return settled
+}
+
+/** Whatever is not said here, postgres.js reads from `PGSSLNEGOTIATION`, `PGMAX_PIPELINE` and the like. */
+const NOT_FROM_THE_ENVIRONMENT = {
+  ...{ host: 'localhost', port: 5432, user: 'nobody', database: 'nothing', pass: 'none' },
+  ...{ ssl: false, sslnegotiation: null, target_session_attrs: 'read-write' },
+  ...{ max: 1, max_pipeline: 100, prepare: false, fetch_types: false, publications: 'alltables' },
+  debug: false,
+  // Deadlines are the wire's: these timers would outlive the request.
+  ...{ connect_timeout: 0, idle_timeout: 0, max_lifetime: null, keep_alive: null, backoff: false },
+} as const
+
+function readOptions(options: PostgresDriverOptions): Sql['options'] {
+  const all: unknown = { ...NOT_FROM_THE_ENVIRONMENT, ...options, ...quietLogin(options.debug) }
+  try {
+    return (postgres(all as Options<Record<string, PostgresType>>) as Sql).options
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
+/** What is left is `PGAPPNAME`, from which nothing can keep postgres.js. */
+function unreadable(error: unknown): unknown {
+  const isRefused = error instanceof Error && /^(NotCapable|PermissionDenied)$/.test(error.name)
+  if (!isRefused) return error
+  return new NullpoolError('ERR_RUNTIME_UNSUPPORTED', 'postgres.js may not read PGAPPNAME.', {
+    cause: error,
+    hint: 'Allow Deno this variable, which need not exist: --allow-env=PGAPPNAME.',
+  })
 }
 
 /** Of its own a client has what it may change, and whatever belongs to its request. */

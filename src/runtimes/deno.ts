@@ -16,7 +16,13 @@ export const runtime: Runtime = {
     }
   },
   waitUntil(promise) {
-    if (typeof EdgeRuntime !== 'undefined') EdgeRuntime.waitUntil(promise)
+    if (typeof EdgeRuntime === 'undefined' || !EdgeRuntime.waitUntil) return
+    // It takes a promise of the language alone; what is held can be a query of a driver, and can reject.
+    const settled = new Promise<void>((resolve) => {
+      const done = (): void => resolve()
+      promise.then(done, done)
+    })
+    EdgeRuntime.waitUntil(settled)
   },
   createContext<T>(): AsyncContext<T> {
     const storage = new AsyncLocalStorage<T>()

@@ -1,10 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import {
-  connect as connectTls,
-  createSecureContext,
-  rootCertificates,
-  type SecureContext,
-} from 'node:tls'
+import * as tls from 'node:tls'
 import {
   type Address,
   type Connection,
@@ -97,7 +92,7 @@ class NodeConnection implements Connection {
     this.#socket.off('data', this.#onData)
     this.#socket.off('end', this.#onEnd)
     const host = serverName ?? this.#address.host
-    const secure = connectTls({
+    const secure = tls.connect({
       socket: this.#socket,
       host,
       // An IP address may not be sent as the server name (RFC 6066 §3).
@@ -129,17 +124,22 @@ class NodeConnection implements Connection {
 }
 
 /** Made once: it reads all of Node's roots. */
-let withSupabase: SecureContext | undefined
+let withSupabase: tls.SecureContext | undefined
 
 function trust(
   host: string,
   ca: string | undefined,
-): { ca?: string; secureContext?: SecureContext } {
+): { ca?: string; secureContext?: tls.SecureContext } {
   if (ca !== undefined) return { ca }
   const authority = authorityOf(host)
   if (authority === undefined) return {}
-  withSupabase ??= createSecureContext({ ca: [...rootCertificates, authority] })
+  withSupabase ??= tls.createSecureContext({ ca: [...knownRoots(), authority] })
   return { secureContext: withSupabase }
+}
+
+/** Before 22.15 Node does not tell what `NODE_EXTRA_CA_CERTS` and the system have added. */
+function knownRoots(): readonly string[] {
+  return tls.getCACertificates?.('default') ?? tls.rootCertificates
 }
 
 /** Resolves on the event, rejects on an error, on an early end and when given up. */

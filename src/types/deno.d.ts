@@ -20,5 +20,5 @@ declare namespace Deno {
   export const env: { get(name: string): string | undefined }
 }
 
-/** Supabase's runtime of Edge Functions. */
-declare const EdgeRuntime: { waitUntil(promise: Promise<unknown>): void } | undefined
+/** Supabase's runtime of Edge Functions; its main worker has no `waitUntil`. */
+declare const EdgeRuntime: { waitUntil?(promise: Promise<unknown>): void } | undefined

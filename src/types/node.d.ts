@@ -41,6 +41,8 @@ declare module 'node:tls' {
   }
   export function createSecureContext(options: { ca: string[] }): SecureContext
   export const rootCertificates: readonly string[]
+  /** From Node 22.15 on. */
+  export const getCACertificates: ((type: 'default') => string[]) | undefined
 
   interface TLSSocket extends Socket {
     readonly alpnProtocol: string | false | null

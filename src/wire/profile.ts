@@ -10,6 +10,8 @@ export interface Profile {
   readonly directTls: boolean
   /** Flights of one driver that may be under way together. */
   readonly concurrency: number
+  /** Whether the goodbye is over only once the server has hung up as well. */
+  readonly awaitsClose: boolean
 }
 
 /** Right everywhere: one message to a write, one flight at a time. */
@@ -18,6 +20,7 @@ export const universal: Profile = {
   pipelinesLogin: false,
   directTls: false,
   concurrency: 1,
+  awaitsClose: true,
 }
 
 /** PgBouncer and Postgres, which read messages and not deliveries. */
@@ -26,10 +29,11 @@ export const pipelined: Profile = {
   pipelinesLogin: true,
   directTls: false,
   concurrency: 100,
+  awaitsClose: true,
 }
 
 /** Neon, PgBouncer from 1.25 and Postgres from 17 on. */
 export const direct: Profile = { ...pipelined, name: 'direct', directTls: true }
 
-/** Hyperdrive's local socket: no password is asked for. */
-export const hyperdrive: Profile = { ...universal, name: 'hyperdrive' }
+/** Hyperdrive's local socket: no password is asked for, and it minds its connections itself. */
+export const hyperdrive: Profile = { ...universal, name: 'hyperdrive', awaitsClose: false }

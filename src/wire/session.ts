@@ -143,7 +143,8 @@ export class Session {
     this.#end()
     try {
       await this.#write(terminateMessage())
-      await this.#connection.close()
+      if (this.#options.route.profile.awaitsClose) await this.#connection.close()
+      else this.#connection.destroy()
     } catch {
       this.#connection.destroy()
     }

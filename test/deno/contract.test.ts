@@ -1,6 +1,3 @@
-import { createDatabase } from 'nullpool'
 import { databaseContract } from '../contract.ts'
 
-databaseContract((name, run) => Deno.test(name, run), {
-  database: () => createDatabase(),
-})
+databaseContract((name, run) => Deno.test(name, run))

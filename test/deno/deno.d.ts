@@ -5,6 +5,10 @@ declare namespace Deno {
     close(): void
   }
   function test(name: string, run: () => Promise<void>): void
+  function test(
+    options: { name: string; permissions: { net: 'inherit' | false; env: unknown } },
+    run: () => Promise<void>,
+  ): void
   function listen(options: { hostname: string; port: number }): AsyncIterable<Connection> & {
     readonly addr: { port: number }
     close(): void

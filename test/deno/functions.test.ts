@@ -8,8 +8,10 @@ const background: Promise<unknown>[] = []
 Object.assign(globalThis, {
   EdgeRuntime: {
     waitUntil(promise: unknown) {
-      if (!(promise instanceof Promise)) throw new TypeError('waitUntil takes a promise.')
-      background.push(promise)
+      if (Object.getPrototypeOf(promise) !== Promise.prototype) {
+        throw new TypeError('waitUntil takes a promise.')
+      }
+      background.push(promise as Promise<unknown>)
     },
   },
 })
@@ -36,6 +38,29 @@ Deno.test('Deno.serve(app.fetch) passes no bindings, and the variables are found
   // The platform was asked to wait for the goodbye, which has been said by the end of it.
   assert.equal(background.length, 1)
   await Promise.all(background.splice(0))
+  assert.equal(events.at(-1)?.type, 'close')
+})
+
+Deno.test('what is held goes on behind the response, and reaches the platform as a promise of the language', async () => {
+  const events: NullpoolEvent[] = []
+  const results: unknown[] = []
+  const app = new Hono<{ Variables: NullpoolVariables }>()
+  app.use(nullpool({ onEvent: (event) => void events.push(event) }))
+  app.get('/', (c) => {
+    const { sql, db } = c.var
+    // A query of the driver is a thing to be awaited, and is not sent before. Deno aborts the
+    // signal of the request meanwhile, as it does with every request that it has answered.
+    db.hold(sql`select 7 as n from pg_sleep(0.2)`.then(([row]) => results.push(row?.n)))
+    db.hold(sql`select 8 as n from pg_sleep(0.2)`)
+    db.hold(sql`select 1 / 0`)
+    return c.text('gone')
+  })
+  assert.equal(await serve(app.fetch as never, async (at) => (await fetch(at)).text()), 'gone')
+  // More of them come until the goodbye has been said; none of them rejects.
+  while (background.length > 0) await Promise.all(background.splice(0))
+  assert.deepEqual(results, [7])
+  const rejected = events.filter((event) => event.type === 'warning').map(({ message }) => message)
+  assert.deepEqual(rejected, ['A promise given to hold() rejected (PostgresError).'])
   assert.equal(events.at(-1)?.type, 'close')
 })
 

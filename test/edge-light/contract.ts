@@ -3,7 +3,7 @@ import { databaseContract } from '../contract.ts'
 
 const tests = new Map<string, () => Promise<void>>()
 
-databaseContract((name, run) => tests.set(name, run), { database: () => createDatabase() })
+databaseContract((name, run) => tests.set(name, run))
 
 /** Runs one case of the contract. */
 export function run(name: string): Promise<void> {

@@ -123,6 +123,10 @@ describe.each([
           await work(choose(cold))
           counts.push(proxy.turns - turns)
           await cold.close()
+          // Its goodbye is a turn, and behind Hyperdrive nobody waits for it.
+          await proxy.until(
+            ({ connections }) => connections.filter(({ open }) => open).length === 1,
+          )
         }
         return counts
       }

@@ -1,6 +1,6 @@
-import { createDatabase } from 'nullpool'
 import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { databaseContract } from '../contract.ts'
+import { contractTitle } from '../support/contract-title.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 let bed: TestDatabase
@@ -9,19 +9,12 @@ beforeAll(async () => {
 })
 afterAll(() => bed[Symbol.asyncDispose]())
 
-const { pgbouncer } = inject('servers')
+const { pgbouncer, postgres } = inject('servers')
 
-describe.skipIf(!pgbouncer)('in Node, through PgBouncer', () => {
-  databaseContract(it, {
-    database: () => {
-      if (!pgbouncer) throw new Error('PgBouncer is not installed')
-      return createDatabase({ url: bed.url(pgbouncer) })
-    },
-  })
+describe.skipIf(!pgbouncer)(contractTitle('Node 24', 'through PgBouncer'), () => {
+  databaseContract(it, { url: () => bed.url(pgbouncer ?? postgres) })
 })
 
-describe('in Node, on Postgres itself', () => {
-  databaseContract(it, {
-    database: () => createDatabase({ url: bed.url(bed.servers.postgres) }),
-  })
+describe(contractTitle('Node 24', 'on Postgres itself'), () => {
+  databaseContract(it, { url: () => bed.url(postgres) })
 })

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { startPostgres } from '../../src/cli/postgres-server.ts'
+import { makeCertificates, SUPABASE_HOST } from '../support/certificates.ts'
 import { runDenoTests } from '../support/run-deno.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-const { pgbouncer, postgres, ca, otherCa } = inject('servers')
+const { postgres, ca, caFile, otherCa } = inject('servers')
 
 describe('in Deno', { timeout: 120_000 }, () => {
   let bed: TestDatabase
@@ -11,8 +13,12 @@ describe('in Deno', { timeout: 120_000 }, () => {
   })
   afterAll(() => bed[Symbol.asyncDispose]())
 
-  const run = async (name: string, at: { host: string; port: number }): Promise<string[]> => {
-    const environment = { DATABASE_URL: bed.url(at), TEST_CA: ca, TEST_OTHER_CA: otherCa }
+  const run = async (
+    name: string,
+    at: { host: string; port: number },
+    more: Record<string, string> = {},
+  ): Promise<string[]> => {
+    const environment = { ...more, DATABASE_URL: bed.url(at), TEST_CA: ca, TEST_OTHER_CA: otherCa }
     const { passed, failed, output } = await runDenoTests(
       [`test/deno/${name}.test.ts`],
       environment,
@@ -22,15 +28,22 @@ describe('in Deno', { timeout: 120_000 }, () => {
     return passed
   }
 
-  it.skipIf(!pgbouncer)('holds the contract through PgBouncer', async () => {
-    expect((await run('contract', pgbouncer ?? postgres)).length).toBeGreaterThan(30)
+  it('passes the tests of its own: roots', async () => {
+    const certificates = await makeCertificates()
+    const impostor = await startPostgres({ tls: certificates.impostor })
+    try {
+      await run('roots', postgres, {
+        DENO_CERT: caFile,
+        TEST_IMPOSTOR_URL: impostor.url(),
+        TEST_SUPABASE_HOST: SUPABASE_HOST,
+      })
+    } finally {
+      await impostor.stop()
+      await certificates.remove()
+    }
   })
 
-  it('holds the contract on Postgres itself', async () => {
-    expect((await run('contract', postgres)).length).toBeGreaterThan(30)
-  })
-
-  it.each(['tls', 'transport', 'functions', 'neon'])(
+  it.each(['tls', 'transport', 'functions', 'permissions', 'neon'])(
     'passes the tests of its own: %s',
     async (name) => {
       await run(name, postgres)

@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type ServedProgram, serveProgram } from '../support/served-program.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 const { pgbouncer } = inject('servers')
@@ -14,8 +12,7 @@ const FUNCTION = 'examples/supabase-functions/supabase/functions/books'
 
 describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
   let bed: TestDatabase
-  let child: ChildProcess
-  let at = ''
+  let program: ServedProgram
   beforeAll(async () => {
     if (!pgbouncer) return
     bed = await createTestDatabase()
@@ -30,42 +27,31 @@ describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
     const map = join(tmpdir(), `nullpool-${bed.name}.json`)
     await writeFile(map, JSON.stringify({ imports: local }))
     const options = ['--no-check', '--node-modules-dir=manual', `--import-map=${map}`]
-    child = spawn('deno', ['run', '-A', ...options, `${FUNCTION}/index.ts`], {
-      env: {
-        ...process.env,
-        DATABASE_URL: bed.url(pgbouncer),
-        DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0',
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    at = await new Promise<string>((resolve, reject) => {
-      const lines: string[] = []
-      for (const stream of [child.stdout, child.stderr]) {
-        if (!stream) continue
-        createInterface(stream).on('line', (line) => {
-          lines.push(line)
-          const [found] = /http:\/\/[^\s/]+/.exec(line) ?? []
-          if (found) resolve(found)
-        })
-      }
-      child.once('exit', () => reject(new Error(lines.join('\n'))))
+    const allowed = ['--allow-net', '--allow-env', '--no-prompt']
+    program = await serveProgram('deno', ['run', ...allowed, ...options, `${FUNCTION}/index.ts`], {
+      DATABASE_URL: bed.url(pgbouncer),
+      DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0',
     })
   })
   afterAll(async () => {
-    if (child && child.exitCode === null) {
-      child.kill()
-      await once(child, 'exit')
-    }
+    await program?.[Symbol.asyncDispose]()
     await bed?.[Symbol.asyncDispose]()
   })
 
   it('lists books, finds one, and closes its connections', async () => {
-    const list = (await (await fetch(`${at}/books`)).json()) as unknown[]
+    const list = (await (await fetch(program.at(`/books`))).json()) as unknown[]
     expect(list).toHaveLength(20)
-    expect(await (await fetch(`${at}/books/1`)).json()).toMatchObject({ id: '1' })
-    expect((await fetch(`${at}/books/999999`)).status).toBe(404)
-    expect((await fetch(`${at}/books/${'9'.repeat(30)}`)).status).toBe(404)
+    expect(await (await fetch(program.at(`/books/1`))).json()).toMatchObject({ id: '1' })
+    expect((await fetch(program.at(`/books/999999`))).status).toBe(404)
+    expect((await fetch(program.at(`/books/${'9'.repeat(30)}`))).status).toBe(404)
     await expect.poll(() => bed.pooledClients()).toBe(0)
+  })
+
+  it('is laid out as the Supabase CLI reads it', async () => {
+    const config = await readFile('examples/supabase-functions/supabase/config.toml', 'utf8')
+    const functions = [...config.matchAll(/^\[functions\.(.+)\]$/gm)].map(([, name]) => name)
+    expect(functions).toEqual([basename(FUNCTION)])
+    expect(dirname(FUNCTION)).toBe('examples/supabase-functions/supabase/functions')
   })
 
   it('names what it imports as it is published', async () => {

@@ -1,11 +1,13 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { createDatabase, type DatabaseOptions, type Transport, TransportError } from 'nullpool'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
-import { type Certificates, makeCertificates } from '../support/certificates.ts'
+import { type Certificates, makeCertificates, SUPABASE_HOST } from '../support/certificates.ts'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
 import { databaseUrl } from '../support/servers.ts'
 
-const { postgres, ca, otherCa } = inject('servers')
+const { postgres, ca, caFile, otherCa } = inject('servers')
 
 describe('TLS in Node', () => {
   let proxy: CountingProxy
@@ -51,7 +53,7 @@ describe('TLS in Node', () => {
     ['a root that nobody has heard of', { tls: 'verify' }, /tls: \{ ca \}/],
     ['another root', { tls: { ca: otherCa } }, /tls: \{ ca \}/],
     ['another name', { tls: { ca, serverName: 'database.example' } }, /serverName/],
-    ['a stranger as Supabase', { tls: { serverName: 'db.abc.supabase.co' } }, /tls: \{ ca \}/],
+    ['a stranger as Supabase', { tls: { serverName: SUPABASE_HOST } }, /tls: \{ ca \}/],
   ] as const)('refuses %s and says nothing in clear', async (_what, options, hint) => {
     const error = await attempt({ url: url(), ...options })
     expect(error).toMatchObject({ code: 'ERR_TLS_UNTRUSTED', retryable: false })
@@ -81,6 +83,21 @@ describe('TLS in Node', () => {
     }
     expect(asked).toEqual([true, true, true, false])
   })
+})
+
+it('TLS of Supabase’s hosts is trusted by the roots that Node was given, too', async () => {
+  const program = `
+    import { createDatabase } from 'nullpool'
+    const database = createDatabase({ tls: { serverName: '${SUPABASE_HOST}' } })
+    const rows = await database.run({}, ({ sql }) => sql\`select 1 as n\`)
+    console.log(rows[0].n)`
+  const environment = { DATABASE_URL: databaseUrl(postgres, 'postgres', postgres) }
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { env: { ...environment, NODE_EXTRA_CA_CERTS: caFile } },
+  )
+  expect(stdout).toBe('1\n')
 })
 
 describe('TLS of a server', () => {
@@ -114,6 +131,16 @@ describe('TLS of a server', () => {
     const { pem } = certificates.ca
     expect(await errorFrom(server, { ca: pem })).toMatchObject({ code: 'ERR_TLS_UNTRUSTED' })
     expect(await errorFrom(server, { ca: pem, serverName: 'other.example' })).toHaveLength(1)
+  })
+
+  it('that takes Supabase’s name is found out by Supabase’s root, which vouches for no other host', async () => {
+    const server = await startPostgres({ tls: certificates.impostor })
+    const asSupabase = await errorFrom(server, { serverName: SUPABASE_HOST })
+    expect(asSupabase).toMatchObject({ code: 'ERR_TLS_UNTRUSTED' })
+    // Only who holds the real root can tell that the signature is not its own.
+    expect(String((asSupabase as Error).cause)).toMatch(/signature failure/)
+    const asAnother = (await errorFrom(server, 'verify')) as Error
+    expect(String(asAnother.cause)).toMatch(/verify the first certificate/)
   })
 
   it('that is missing is refused, never done without', async () => {

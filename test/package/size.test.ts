@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { dryRun } from '../support/worker-bundle.ts'
 import { bundledBytes, bundledText } from './built.ts'
 
 const KB = 1024
@@ -40,4 +41,14 @@ it('the WebSocket transport costs those nothing who do not use it', async () => 
   expect(text).not.toMatch(/new WebSocket|binaryType/)
   const using = "import { webSocketTransport } from './dist/index.js'; webSocketTransport()"
   expect(await bundledText(using)).toMatch(/new WebSocket/)
+})
+
+it.each([
+  // Hono, nullpool and postgres.js, not minified.
+  ['examples/everywhere/handler.ts', 120],
+  // The same with zod, which is most of it.
+  ['examples/cloudflare-workers/src/index.ts', 240],
+])('%s is uploaded in %d KB, as Wrangler compresses it', async (entry, limit) => {
+  const { gzipBytes } = await dryRun(entry)
+  expect(gzipBytes).toBeLessThanOrEqual(limit * KB)
 })

@@ -13,6 +13,9 @@ export interface Certificate {
   key: string
 }
 
+/** A name that a database of Supabase could have; the server's certificate has it too. */
+export const SUPABASE_HOST = 'db.abcdefghijklmnopqrst.supabase.co'
+
 /** A private CA and what it signed, made for one test run. */
 export interface Certificates {
   /** Readable by every user of the machine. */
@@ -27,6 +30,8 @@ export interface Certificates {
   expired: Certificate
   /** For `other.example` only. */
   otherName: Certificate
+  /** For {@link SUPABASE_HOST}, from an authority of Supabase's name that is not Supabase's. */
+  impostor: Certificate
   /**
    * Writes a copy of a key with mode 0600 that belongs to a user, and returns its path.
    *
@@ -63,17 +68,21 @@ commonName = supplied
 `
 
 /** Extensions that every TLS library of the runtimes accepts in a server's certificate. */
-function extensions(names: readonly string[]): string {
+function extensions(names: readonly string[], root: string): string {
   return [
     '[server]',
     'basicConstraints = critical, CA:FALSE',
     'keyUsage = critical, digitalSignature',
     'extendedKeyUsage = serverAuth',
     'subjectKeyIdentifier = hash',
-    'authorityKeyIdentifier = keyid',
+    // Without it a client has to look at the signature itself.
+    `authorityKeyIdentifier = ${root === 'ca' ? 'keyid' : 'none'}`,
     `subjectAltName = ${names.join(', ')}`,
   ].join('\n')
 }
+
+/** As Supabase's own root certificate spells it. */
+const SUPABASE_AUTHORITY = '/C=US/ST=Delware/L=New Castle/O=Supabase Inc/CN=Supabase Root 2021 CA'
 
 const LOCAL = ['DNS:localhost', 'IP:127.0.0.1']
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
@@ -96,10 +105,14 @@ class Authority {
     await writeFile(this.file('serial'), '1000\n')
   }
 
-  async root(name: string, commonName: string): Promise<{ file: string; pem: string }> {
+  async root(
+    name: string,
+    subjectName: string,
+    newKey: readonly string[] = NEW_KEY,
+  ): Promise<{ file: string; pem: string }> {
     const keyAndCert = ['-keyout', `${name}.key`, '-out', `${name}.crt`]
-    const subject = ['-subj', `/CN=${commonName}`, '-days', '30']
-    await this.#openssl('req', '-x509', ...NEW_KEY, ...keyAndCert, ...subject)
+    const subject = ['-subj', subjectName, '-days', '30']
+    await this.#openssl('req', '-x509', ...newKey, ...keyAndCert, ...subject)
     const file = this.file(`${name}.crt`)
     return { file, pem: await readFile(file, 'utf8') }
   }
@@ -109,9 +122,10 @@ class Authority {
     name: string,
     names: readonly string[],
     dates: readonly string[],
+    root = 'ca',
   ): Promise<Certificate> {
     const [keyFile, certFile] = [this.file(`${name}.key`), this.file(`${name}.crt`)]
-    await writeFile(this.file(`${name}.ext`), extensions(names))
+    await writeFile(this.file(`${name}.ext`), extensions(names, root))
     const subject = ['-subj', `/CN=${name}`]
     await this.#openssl(
       'req',
@@ -124,7 +138,7 @@ class Authority {
       ...subject,
     )
     await this.#openssl(
-      ...['ca', '-batch', '-notext', '-cert', 'ca.crt', '-keyfile', 'ca.key'],
+      ...['ca', '-batch', '-notext', '-cert', `${root}.crt`, '-keyfile', `${root}.key`],
       ...['-extfile', `${name}.ext`, '-extensions', 'server', ...dates],
       ...['-in', `${name}.csr`, '-out', certFile],
     )
@@ -155,14 +169,18 @@ export async function makeCertificates(): Promise<Certificates> {
   await chmod(folder, 0o755)
   const authority = new Authority(folder)
   await authority.prepare()
-  const ca = await authority.root('ca', 'nullpool test CA')
-  const otherCa = await authority.root('other-ca', 'nullpool other CA')
+  const ca = await authority.root('ca', '/CN=nullpool test CA')
+  const otherCa = await authority.root('other-ca', '/CN=nullpool other CA')
+  // Of the same kind, or nobody would ask whose signature it is.
+  await authority.root('impostor-ca', SUPABASE_AUTHORITY, ['-newkey', 'rsa:2048', '-nodes'])
   const valid = ['-days', '30']
   const past = ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z']
   // One after the other: `openssl ca` keeps its serial number in a file.
-  const server = await authority.sign('server', LOCAL, valid)
+  const server = await authority.sign('server', [...LOCAL, `DNS:${SUPABASE_HOST}`], valid)
   const expired = await authority.sign('expired', LOCAL, past)
   const otherName = await authority.sign('other-name', ['DNS:other.example'], valid)
+  const impostorNames = [...LOCAL, `DNS:${SUPABASE_HOST}`]
+  const impostor = await authority.sign('impostor', impostorNames, valid, 'impostor-ca')
   return {
     folder,
     ca,
@@ -170,6 +188,7 @@ export async function makeCertificates(): Promise<Certificates> {
     server,
     expired,
     otherName,
+    impostor,
     async writeKeyFor({ uid, gid }, certificate = server) {
       const file = `${certificate.keyFile}.${uid}`
       await writeFile(file, certificate.key, { mode: 0o600 })

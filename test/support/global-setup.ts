@@ -21,15 +21,18 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
         tls: { ...tls, mode: 'allow' },
       })
     : undefined
-  const workerdDatabase = 'nullpool_workerd'
+  const [workerdDatabase, hyperdriveDatabase] = ['nullpool_workerd', 'nullpool_hyperdrive']
   const sql = postgresjs(postgres.url(), { max: 1 })
   await sql`create database ${sql(workerdDatabase)}`
+  await sql`create database ${sql(hyperdriveDatabase)}`
   await sql.end()
   const servers: TestServers = {
     workerdDatabase,
+    hyperdriveDatabase,
     postgres: { host: postgres.host, port: postgres.port, user, password },
     certificateFiles: tls,
     ca: certificates.ca.pem,
+    caFile: certificates.ca.file,
     otherCa: certificates.otherCa.pem,
     ...(pgbouncer
       ? {

@@ -124,6 +124,8 @@ async function measure(column: Column, shape: Shape, ca: string | undefined): Pr
   const at = { ...column.place, host: proxy.host, port: proxy.port }
   try {
     if (shape.cold) await runOnce(column, shape, at, ca)
+    // Its goodbye is a turn, and behind Hyperdrive nobody waits for it.
+    await settled(proxy)
     proxy.reset()
     const client = await column.connect(at, ca)
     if (!shape.cold) {

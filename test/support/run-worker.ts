@@ -10,18 +10,34 @@ export interface RunningWorker extends AsyncDisposable {
   ask(path: string): { leave(): void }
 }
 
-/** Bundles a Worker as Wrangler does and runs it with these bindings. */
+const bundles = new Map<string, Promise<string>>()
+
+/** The same module for every Worker of a test file. */
+function bundleOf(entry: string): Promise<string> {
+  const bundle = bundles.get(entry) ?? bundleWorker(entry)
+  bundles.set(entry, bundle)
+  return bundle
+}
+
+/**
+ * Bundles a Worker as Wrangler does and runs it with these bindings.
+ *
+ * @param hyperdrives - Hyperdrive bindings, by the connection strings that they stand for. Miniflare's
+ *   pass bytes to that server; they neither pool nor keep rows.
+ */
 export async function runWorker(
   entry: string,
   bindings: Record<string, string>,
+  hyperdrives: Record<string, string> = {},
 ): Promise<RunningWorker> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       modules: true,
-      script: await bundleWorker(entry),
+      script: await bundleOf(entry),
       compatibilityDate: '2026-08-04',
       compatibilityFlags: ['enable_request_signal'],
       bindings,
+      hyperdrives,
       // Straight to the Worker: Miniflare's own entry does not pass a client's leaving on.
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     }),

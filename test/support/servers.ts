@@ -5,9 +5,13 @@ export interface TestServers {
   pgbouncer?: { host: string; port: number; adminUrl: string }
   /** A database for the tests inside of workerd, which cannot make one. */
   workerdDatabase: string
+  /** The same for those that reach it through a Hyperdrive binding. */
+  hyperdriveDatabase: string
   certificateFiles: { certFile: string; keyFile: string }
   /** The root that signed the servers' certificates, PEM. */
   ca: string
+  /** The same, as a file. */
+  caFile: string
   /** A root that did not, PEM. */
   otherCa: string
 }

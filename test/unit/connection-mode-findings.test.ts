@@ -50,6 +50,10 @@ describe('modeFindings()', () => {
   it('speaks of SUPABASE_DB_URL only where it is the direct connection', () => {
     const where = { variable: 'SUPABASE_DB_URL' }
     expect(codes('postgres://postgres:s@localhost:5432/postgres', where)).toEqual(['mode-unknown'])
+    expect(codes('postgres://postgres:s@db:5432/postgres', where)).toEqual([
+      'supabase-db-url-is-direct',
+      'mode-unknown',
+    ])
     expect(codes(`postgres://postgres:s@${DIRECT}:5432/postgres`, { variable: 'url' })).toEqual([
       'direct-host',
       'direct-host-ipv6',

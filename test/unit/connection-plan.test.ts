@@ -88,3 +88,42 @@ describe('planConnection chooses the profile', () => {
     expect(plan(url, pooler ? { pooler } : {}).route.profile.name).toBe(name)
   })
 })
+
+describe('planConnection with a Hyperdrive binding', () => {
+  const bound = (bindings: Record<string, string>, options: DatabaseOptions = {}) => {
+    const env = Object.fromEntries(
+      Object.entries(bindings).map(([name, connectionString]) => [name, { connectionString }]),
+    )
+    return planConnection(resolveOptions(options), env, nowhere)
+  }
+  const DIRECT = 'postgres://postgres:secret@db.abcdefghijklmnopqrst.supabase.co:5432/postgres'
+
+  it.each([HYPERDRIVE, LOCAL, DIRECT, 'postgres://u:secret@ep-a.eu.aws.neon.tech/app'])(
+    'planConnection gives no advice about poolers, and refuses what production refuses: %s',
+    (text) => {
+      const { route, guard, hyperdrive, warnings } = bound({ DB: text })
+      expect(warnings).toEqual([])
+      expect([route.profile.name, guard, hyperdrive]).toEqual(['hyperdrive', 'throw', true])
+    },
+  )
+
+  it('planConnection gives up TLS for the socket of the binding alone', () => {
+    expect(bound({ DB: HYPERDRIVE }).route.tls).toBeUndefined()
+    expect(bound({ DB: DIRECT }).route.tls).toEqual({})
+    expect(bound({ DB: LOCAL }).route.tls).toBeUndefined()
+  })
+
+  it('planConnection knows the cache whatever the option pooler says', () => {
+    expect(bound({ DB: HYPERDRIVE }, { pooler: 'postgres' }).hyperdrive).toBe(true)
+    expect(plan(LOCAL, { pooler: 'hyperdrive' }).hyperdrive).toBe(true)
+    expect(plan(LOCAL).hyperdrive).toBe(false)
+  })
+
+  it('planConnection warns where it had to choose one of several', () => {
+    const [warning] = bound({ B: HYPERDRIVE, A: HYPERDRIVE }).warnings
+    expect(warning?.code).toBe('hyperdrive-ambiguous')
+    expect(warning?.message).toMatch(/\(A, B\): A was taken/)
+    expect(warning?.fix).toContain('env.A.connectionString')
+    expect(bound({ A: LOCAL, HYPERDRIVE }).warnings).toEqual([])
+  })
+})

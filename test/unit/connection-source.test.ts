@@ -76,6 +76,7 @@ describe('findConnectionString without the option', () => {
     expect(findConnectionString(undefined, bindings, runtimeOf({}, variables))).toEqual({
       text: 'hyperdrive',
       name: 'DB',
+      hyperdrives: ['DB'],
     })
   })
 
@@ -86,15 +87,25 @@ describe('findConnectionString without the option', () => {
       B: hyperdrive('b'),
     }
     expect(findConnectionString(undefined, bindings, NOTHING).name).toBe('HYPERDRIVE')
-    expect(findConnectionString(undefined, { B: bindings.B, A: bindings.A }, NOTHING).name).toBe(
+    expect(findConnectionString(undefined, { B: bindings.B, A: bindings.A }, NOTHING)).toEqual({
+      text: 'a',
+      name: 'A',
+      hyperdrives: ['A', 'B'],
+    })
+  })
+
+  it('findConnectionString passes a Hyperdrive in front of MySQL by', () => {
+    const mysql = hyperdrive('mysql://u:p@0123.hyperdrive.local:3306/app')
+    expect(findConnectionString(undefined, { A: mysql, B: hyperdrive('b') }, NOTHING).name).toBe(
       'B',
     )
+    expect(refusal(undefined, { HYPERDRIVE: mysql }).code).toBe('ERR_URL_MISSING')
   })
 
   it('findConnectionString takes the bindings of the request before those of the platform', () => {
     const platform = runtimeOf({ HYPERDRIVE: hyperdrive('platform'), ...variables })
     const found = findConnectionString(undefined, { DB: hyperdrive('request') }, platform)
-    expect(found).toEqual({ text: 'request', name: 'DB' })
+    expect(found).toMatchObject({ text: 'request', name: 'DB' })
     expect(findConnectionString(undefined, {}, platform).text).toBe('platform')
     expect(findConnectionString(undefined, undefined, platform).text).toBe('platform')
   })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Sql } from 'nullpool'
-import type { Run, Test } from './contract.ts'
+import type { Place, Test } from './contract.ts'
 
 /** What every runtime must show of `batch()`. */
-export function batchCalls(test: Test, run: Run): void {
+export function batches(test: Test, { run }: Place): void {
   test('batch() gives the results of its statements in their order', () =>
     run(async (scope) => {
       const [numbers, texts, nothing, raw] = await scope.batch((sql) => [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import type { Run, Test } from './contract.ts'
+import type { Place, Test } from './contract.ts'
 
-/** What every runtime must show of `abortable()`. */
-export function aborting(test: Test, run: Run): void {
+/** What every runtime must show of statements that are stopped. */
+export function aborts(test: Test, { run }: Place): void {
   const cancelled = { code: 'ERR_ABORTED', message: /took no effect/ }
 
   test('abortable() is the query where its signal does not abort', () =>
@@ -48,5 +48,22 @@ export function aborting(test: Test, run: Run): void {
       })
       await assert.rejects(working, cancelled)
       assert.equal((await scope.sql`select 1 as n`)[0]?.n, 1)
+    }))
+
+  test('sql cancels a running query on request', () =>
+    run(async ({ sql }) => {
+      const marker = crypto.randomUUID()
+      const sleeping = sql.unsafe(`select pg_sleep(20) -- ${marker}`).execute()
+      await run(async (watcher) => {
+        for (let active = 0; active === 0; ) {
+          const rows = await watcher.sql`
+            select from pg_stat_activity
+            where state = 'active' and pid <> pg_backend_pid() and query like ${`%${marker}`}`
+          active = rows.length
+        }
+      })
+      sleeping.cancel()
+      await assert.rejects(async () => sleeping, { code: '57014' })
+      assert.equal((await sql`select 1 as n`)[0]?.n, 1)
     }))
 }

@@ -1,0 +1,27 @@
+/** The runtimes of docs/runtimes.md, in the order of its columns. */
+export const RUNTIMES = [
+  'Node 24',
+  'Node 22',
+  'Deno',
+  'workerd',
+  'workerd with Hyperdrive',
+] as const
+
+export type TestedRuntime = (typeof RUNTIMES)[number]
+
+/** The way to Postgres that a run of the contract takes. */
+export type Way =
+  | 'through PgBouncer'
+  | 'on Postgres itself'
+  | 'through a binding'
+  | 'from one handler file'
+
+/** The title of a suite whose cases go into docs/runtimes.md. */
+export function contractTitle(runtime: TestedRuntime, way: Way): string {
+  return `the contract in ${runtime}, ${way}`
+}
+
+/** What a title says, if it is one. */
+export function runtimeOf(title: string): TestedRuntime | undefined {
+  return RUNTIMES.find((runtime) => title.startsWith(`the contract in ${runtime}, `))
+}
