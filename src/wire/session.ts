@@ -175,9 +175,8 @@ export class Session {
     const closed = this.#ready ? closedByServer : closedEarly
     const { address } = this.#options.route
     const failed = error !== undefined && transportFailure(error, address, mayHaveRun)
-    const failure = failed || closed(mayHaveRun)
     this.destroy()
-    this.#events.lost(failure)
+    this.#events.lost(failed || closed(mayHaveRun))
   }
 
   /** Bounds the wait for whoever is to go on with the flight under way. */
