@@ -96,7 +96,7 @@ class NamedConnection implements Connection {
   }
 
   startTls(options: TlsOptions): Promise<Connection> {
-    return this.#inner.startTls({ serverName: this.#host, ...options })
+    return this.#inner.startTls({ ...options, serverName: options.serverName ?? this.#host })
   }
 
   close(): Promise<void> {
