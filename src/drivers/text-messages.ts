@@ -1,4 +1,12 @@
-import { concat, decodeText, encodeText, Frontend, frame, uint16, uint32 } from '../wire/messages.ts'
+import {
+  concat,
+  decodeText,
+  encodeText,
+  Frontend,
+  frame,
+  uint16,
+  uint32,
+} from '../wire/messages.ts'
 
 /** What RowDescription says of a column, by the names that node-postgres has for it. */
 export interface TextField {

@@ -138,7 +138,9 @@ class TextClient implements TextSql {
       case Backend.copyInResponse:
         statement.error ??= noCopy()
         // The server has taken no notice of the first Sync.
-        this.#connection.write(concat([copyFailMessage('There is nothing to copy.'), syncMessage()]))
+        this.#connection.write(
+          concat([copyFailMessage('There is nothing to copy.'), syncMessage()]),
+        )
     }
   }
 

@@ -52,9 +52,9 @@ async function resolved(
   })
   try {
     return await Promise.race([resolve(host), givenUp])
-  } catch (cause) {
-    if (cause instanceof TransportError) throw cause
-    throw new TransportError('name', 'The name does not resolve.', { cause })
+  } catch (error) {
+    if (error instanceof TransportError) throw error
+    throw new TransportError('name', 'The name does not resolve.', { cause: error })
   }
 }
 

@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../connection-target.ts'
 import { NullpoolError } from '../errors.ts'
 import type { Pooler, Tls } from '../options.ts'
-import type { Address } from '../wire/transport.ts'
+import type { Address, TlsOptions } from '../wire/transport.ts'
 import { formatAddress, isIpAddress, isPublicAddress, parseAddress } from './address.ts'
 
 /** A server that the gateway may connect to. */
@@ -34,6 +34,8 @@ export interface Target {
   readonly tls: Tls | undefined
   readonly pooler: Exclude<Pooler, 'hyperdrive'>
   readonly privateAddresses: boolean
+  /** Whether it is this machine by its name. */
+  readonly isLoopback: boolean
 }
 
 /** Where the gateway may connect to; everything else it refuses. */
@@ -66,10 +68,19 @@ export class TargetList {
    */
   admit(ip: string, target: Target, { host, port }: Address): void {
     if (isPublicAddress(ip) || target.privateAddresses) return
-    const listed = this.targets.some((each) => !each.wildcard && each.host === ip && each.port === port)
+    const listed = this.targets.some(
+      (each) => !each.wildcard && each.host === ip && each.port === port,
+    )
     if (listed) return
     throw refused(`${formatAddress({ host, port })} is at an address that is not public.`)
   }
+}
+
+/** How the gateway protects the way to a server; `undefined` is in clear. */
+export function tlsTo({ tls, isLoopback }: Target): TlsOptions | undefined {
+  if (tls === 'disable') return undefined
+  if (typeof tls === 'object') return tls
+  return tls === 'verify' || !isLoopback ? {} : undefined
 }
 
 function fits({ host, port, wildcard }: Target, address: Address): boolean {
@@ -89,6 +100,7 @@ function readTarget(entry: GatewayTarget): Target {
   }
   if (typeof privateAddresses !== 'boolean') throw invalid('privateAddresses takes true or false.')
   const isAddress = isIpAddress(read.host)
+  const isLoopback = !wildcard && isLoopbackHost(read.host)
   if (wildcard && (privateAddresses || isAddress || !read.host.includes('.'))) {
     throw invalid(
       '*. takes a domain of two labels or more, and no private addresses: list the name itself.',
@@ -96,8 +108,8 @@ function readTarget(entry: GatewayTarget): Target {
   }
   return {
     host: wildcard ? `.${read.host}` : read.host,
-    ...{ port: read.port, wildcard, tls, pooler },
-    privateAddresses: privateAddresses || isAddress || (!wildcard && isLoopbackHost(read.host)),
+    ...{ port: read.port, wildcard, tls, pooler, isLoopback },
+    privateAddresses: privateAddresses || isAddress || isLoopback,
   }
 }
 
