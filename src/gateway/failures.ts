@@ -55,6 +55,13 @@ export function tellingOf({ code, cause }: NullpoolError): Telling {
   return { ...WRONG, sqlState }
 }
 
+/** A hint ends the message too, and has a place of its own here. */
+function withoutHint({ message, hint }: NullpoolError): string {
+  return hint !== undefined && message.endsWith(hint)
+    ? message.slice(0, -hint.length).trim()
+    : message
+}
+
 /** The body of an HTTP response; a driver of Neon's shows it whole, or its fields with status 400. */
 export function failureBody(error: NullpoolError): Record<string, unknown> {
   const { code, message, hint, retryable, outcome } = error
@@ -67,7 +74,7 @@ export function failureBody(error: NullpoolError): Record<string, unknown> {
 export function failureMessage(error: NullpoolError): Uint8Array {
   const { sqlState } = tellingOf(error)
   const hint = error.hint ? `H${error.hint}\0` : ''
-  const fields = `SFATAL\0VFATAL\0C${sqlState}\0M${error.message}\0${hint}\0`
+  const fields = `SFATAL\0VFATAL\0C${sqlState}\0M${withoutHint(error)}\0${hint}\0`
   return frame(Backend.errorResponse, fields)
 }
 

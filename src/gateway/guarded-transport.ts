@@ -53,9 +53,12 @@ async function resolved(
   try {
     return await Promise.race([resolve(host), givenUp])
   } catch (error) {
-    if (error instanceof TransportError) throw error
-    throw new TransportError('name', 'The name does not resolve.', { cause: error })
+    throw error instanceof TransportError ? error : unresolved(error)
   }
+}
+
+function unresolved(cause: unknown): TransportError {
+  return new TransportError('name', 'The name does not resolve.', { cause })
 }
 
 /** One address after the other, as the system has put them. */
