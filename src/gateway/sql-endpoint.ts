@@ -14,6 +14,7 @@ import type { GatewaySettings } from './options.ts'
 import { readSqlRequest, type SqlRequest } from './sql-request.ts'
 import { resultBody } from './sql-result.ts'
 import type { Target } from './targets.ts'
+import { waitUntilOf } from './wait-until.ts'
 
 /** Headers that a transaction's answer repeats. */
 const TRANSACTION_HEADERS = [
@@ -139,12 +140,10 @@ function answerWith(c: Context, request: SqlRequest, results: readonly TextResul
 
 function scopeContext(c: Context, connectionString: string): ScopeContext {
   const { signal } = c.req.raw
-  const context: ScopeContext = { env: { connectionString }, ...(signal ? { signal } : {}) }
-  try {
-    const { executionCtx } = c
-    return { ...context, waitUntil: (promise) => executionCtx.waitUntil(promise) }
-  } catch {
-    // There is none outside of Workers.
-    return context
+  const waitUntil = waitUntilOf(c)
+  return {
+    env: { connectionString },
+    ...(signal ? { signal } : {}),
+    ...(waitUntil ? { waitUntil } : {}),
   }
 }

@@ -14,6 +14,7 @@ import type { GatewaySettings } from './options.ts'
 import { type Target, tlsTo } from './targets.ts'
 import { Tunnel } from './tunnel.ts'
 import { tunnelPeer } from './tunnel-peer.ts'
+import { waitUntilOf } from './wait-until.ts'
 
 /** Where a tunnel leads. */
 interface Destination {
@@ -47,7 +48,7 @@ export class TunnelEndpoint {
     const upgrades = c.req.header('upgrade')?.toLowerCase() === 'websocket'
     const { upgradeWebSocket, emit } = this.#settings
     if (!(asked instanceof NullpoolError)) {
-      if (upgrades) return upgradeWebSocket(c, this.#events(asked))
+      if (upgrades) return upgradeWebSocket(c, this.#events(c, asked))
       c.header('upgrade', 'websocket')
       return c.json(failureBody(badRequest('A tunnel is a WebSocket.')), 426)
     }
@@ -64,13 +65,16 @@ export class TunnelEndpoint {
     return { address, target: targets.find(address) }
   }
 
-  #events(destination: Destination): WSEvents {
+  #events(c: Context, destination: Destination): WSEvents {
+    const waitUntil = waitUntilOf(c)
     let tunnel: Tunnel | undefined
     return {
       onOpen: (_event, ws) => {
         const inClear = this.#path === '/v1' && tlsTo(destination.target) !== undefined
         tunnel = this.#tunnel(ws, inClear ? clearRefused(destination) : undefined)
-        void this.#run(tunnel, destination)
+        const running = this.#run(tunnel, destination)
+        // With the client's close a Worker's request is over, and its sockets with it.
+        waitUntil?.(running)
       },
       onMessage: ({ data }) => tunnel?.message(data),
       onClose: ({ code }) => tunnel?.closed(code !== 1006),

@@ -98,6 +98,8 @@ export class Tunnel {
 
   /** The client has gone; after a goodbye, what it sent before still gets there. */
   closed(clean: boolean): void {
+    // Workers tell of an error too, behind a close.
+    if (this.#peerGone) return
     this.#peerGone = true
     if (!clean || !this.#connection || this.#refuseClear) return this.#end(1006, '', 'at once')
     void this.#toServer()

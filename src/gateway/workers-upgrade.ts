@@ -43,7 +43,11 @@ export const workersUpgrade: UpgradeWebSocket = defineWebSocketHelper((c, events
     const { data } = event as MessageEvent<string | ArrayBuffer>
     events.onMessage?.(createWSMessageEvent(data), ws)
   })
-  server.addEventListener('close', (event) => events.onClose?.(event as CloseEvent, ws))
+  server.addEventListener('close', (event) => {
+    // Whether the runtime answers a close itself depends on the compatibility date.
+    if (server.readyState < 3) server.close(1000)
+    events.onClose?.(event as CloseEvent, ws)
+  })
   server.addEventListener('error', (event) => events.onError?.(event, ws))
   server.accept()
   events.onOpen?.(new Event('open'), ws)
