@@ -64,7 +64,8 @@ function withoutHint({ message, hint }: NullpoolError): string {
 
 /** The body of an HTTP response; a driver of Neon's shows it whole, or its fields with status 400. */
 export function failureBody(error: NullpoolError): Record<string, unknown> {
-  const { code, message, hint, retryable, outcome } = error
+  const { code, hint, retryable, outcome } = error
+  const message = withoutHint(error)
   const { status, sqlState } = tellingOf(error)
   const told = status === 400 && OF_THE_CLIENT.has(code) ? sqlState : code
   return { message, code: told, severity: 'FATAL', hint, retryable, outcome }

@@ -80,6 +80,8 @@ export class SqlEndpoint {
   refuse(c: Context, failure: NullpoolError): Response {
     const { status } = tellingOf(failure)
     if (status === 503) c.header('retry-after', '1')
+    // What has not been read of a body must not be taken for the next request of the connection.
+    if (status === 401 || status === 413) c.header('connection', 'close')
     if (status === 401) c.header('www-authenticate', 'Bearer realm="nullpool"')
     return c.json(failureBody(failure), status)
   }
