@@ -84,6 +84,9 @@ export function resolveGatewayOptions(options: GatewayOptions): GatewaySettings 
     if (value !== undefined && typeof value !== 'function')
       throw invalid(`${name} takes a function.`)
   }
+  if (typeof transport?.connect !== 'function') {
+    throw invalid('The option transport takes an object with connect().')
+  }
   const targets = new TargetList(readTargets(options.targets))
   return {
     tokens: readTokens(options.token),

@@ -108,6 +108,8 @@ function databaseOf(target: Target, settings: GatewaySettings): Database {
     // What the client's connection string says must not weaken it.
     ...(target.tls === undefined && target.isLoopback ? {} : { tls: target.tls ?? 'verify' }),
     driver: textDriver({ maxResultBytes }),
+    // A request has no session: what it left in one, a pooler would give to somebody else.
+    ...(target.pooler === 'postgres' ? {} : { guard: 'throw' }),
     ...{ transport, connectTimeoutMs, queryTimeoutMs },
   })
 }

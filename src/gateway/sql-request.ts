@@ -124,5 +124,6 @@ function toArrayText(list: readonly unknown[]): string {
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null) return false
+  return !Array.isArray(value) && !isExactNumber(value)
 }

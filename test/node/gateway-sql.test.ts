@@ -160,6 +160,22 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('neon() through the gateway on %s', (
     })
   })
 
+  it('refuses what needs a session', async () => {
+    await expect(sql`listen news`).rejects.toMatchObject({
+      name: 'NeonDbError',
+      code: 'ERR_SESSION_STATE',
+      hint: expect.any(String),
+    })
+    await expect(sql`set statement_timeout = 1`).rejects.toMatchObject({
+      code: 'ERR_SESSION_STATE',
+    })
+    const [, rows] = await sql.transaction([
+      sql`set local statement_timeout = '7s'`,
+      sql`select current_setting('statement_timeout') as value`,
+    ])
+    expect(rows).toEqual([{ value: '7s' }])
+  })
+
   it('has no COPY', async () => {
     await expect(sql`copy books from stdin`).rejects.toMatchObject({ code: '0A000' })
     await expect(sql`copy books to stdout`).rejects.toMatchObject({ code: '0A000' })

@@ -14,3 +14,11 @@ it('the wire alone fits into 20 KB', async () => {
   )
   expect(bytes).toBeLessThanOrEqual(20 * KB)
 })
+
+it('the gateway with postgres.js fits into 72 KB of a Worker, Hono not counted', async () => {
+  const bytes = await bundledBytes("export { createGateway } from './dist/gateway/index.js'", [
+    'hono',
+    'hono/*',
+  ])
+  expect(bytes).toBeLessThanOrEqual(72 * KB)
+})
