@@ -25,7 +25,7 @@ const STOP_AT = 1_048_576
 const GO_ON_AT = 262_144
 /** No runtime tells when a WebSocket has sent what it was given. */
 const LOOK_AGAIN_MS = 4
-/** How long a server may take to say goodbye. */
+/** How long a server, or a client that was refused, may take to say goodbye. */
 const CLOSE_TIMEOUT_MS = 1_000
 
 /**
@@ -110,6 +110,8 @@ export class Tunnel {
     if (this.#over) return
     if (this.#bytesToClient === 0) this.#peer.send(failureMessage(error))
     this.#end(tellingOf(error).closeStatus, closeReason(error), 'at once')
+    // Whoever is refused is not waited for.
+    setTimeout(() => this.#peer.destroy(), CLOSE_TIMEOUT_MS)
   }
 
   async #toServer(): Promise<void> {

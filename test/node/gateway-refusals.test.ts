@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { neon, neonConfig, Pool } from '@neondatabase/serverless'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -174,5 +176,25 @@ describe('a name that leads to a private address, on Node', () => {
     expect(await connect({ address: target, tls: 'disable', privateAddresses: true })).not.toBe(
       'ERR_GATEWAY_TARGET',
     )
+  })
+})
+
+describe('a client that is refused and does not answer the close, on Node', () => {
+  it('is not waited for', { timeout: 15_000 }, async () => {
+    await using gateway = await startNodeGateway({ targets: ['db.example.com:5432'] })
+    const [host, port] = gateway.host.split(':')
+    const socket = connect(Number(port), host)
+    let heard = ''
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1')
+    })
+    socket.write(
+      `GET /v2?address=db.example.com:5432 HTTP/1.1\r\nhost: ${gateway.host}\r\n` +
+        'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n' +
+        'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    )
+    await once(socket, 'close')
+    expect(heard).toContain('101 Switching Protocols')
+    expect(heard).toContain('C28000\0MThe token of the gateway is missing.')
   })
 })
