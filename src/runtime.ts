@@ -17,6 +17,11 @@ export interface Runtime {
   bindings(): unknown
   /** A variable of the process's environment. */
   variable(name: string): string | undefined
+  /**
+   * The IP addresses that a name leads to, where the runtime can say before it connects. Rejects for a
+   * name that leads nowhere.
+   */
+  resolve?(name: string): Promise<readonly string[]>
   /** Keeps the process of a request alive, where the platform offers that without a request. */
   waitUntil?(promise: Promise<unknown>): void
   /** A new, empty context. Runtimes without one never see a value. */

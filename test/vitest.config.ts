@@ -11,6 +11,7 @@ const byName = {
   'nullpool/drizzle': built('drizzle.js'),
   'nullpool/kysely': built('kysely.js'),
   'nullpool/neon': built('neon.js'),
+  'nullpool/gateway': built('gateway/index.js'),
   nullpool: built('index.js'),
 }
 

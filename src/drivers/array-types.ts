@@ -52,6 +52,11 @@ export function registerArrayTypes(options: TypeOptions): void {
   }
 }
 
+/** The type of the elements of a built-in array type. */
+export function elementTypeOf(array: number): number | undefined {
+  return ARRAY_TYPES.find((pair) => pair[1] === array)?.[0]
+}
+
 /** Adds what is made, when it is asked for, for whoever is asked. */
 function inherit<T extends object>(
   handlers: T,
@@ -72,7 +77,8 @@ function inherit<T extends object>(
   })
 }
 
-function parseArray(
+/** Reads an array's text; `null` elements are not given to `parseElement`. */
+export function parseArray(
   text: string,
   type: number,
   parseElement: ((text: string) => unknown) | undefined,

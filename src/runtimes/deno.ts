@@ -15,6 +15,11 @@ export const runtime: Runtime = {
       return undefined
     }
   },
+  async resolve(name) {
+    // Only the gateway asks, so that nobody else loads it.
+    const { lookup } = await import('node:dns/promises')
+    return (await lookup(name, { all: true })).map(({ address }) => address)
+  },
   waitUntil(promise) {
     if (typeof EdgeRuntime === 'undefined' || !EdgeRuntime.waitUntil) return
     // It takes a promise of the language alone; what is held can be a query of a driver, and can reject.

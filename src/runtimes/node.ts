@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { lookup } from 'node:dns/promises'
 import { env } from 'node:process'
 import type { AsyncContext, Runtime } from '../runtime.ts'
 import { transport } from '../transports/node.ts'
@@ -11,6 +12,7 @@ export const runtime: Runtime = {
   bindings: () => undefined,
   variable: (name) => env[name],
   waitUntil: waitUntilOnVercel,
+  resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
   createContext<T>(): AsyncContext<T> {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }

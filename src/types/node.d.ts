@@ -56,6 +56,10 @@ declare module 'node:async_hooks' {
   }
 }
 
+declare module 'node:dns/promises' {
+  export function lookup(name: string, options: { all: true }): Promise<{ address: string }[]>
+}
+
 declare module 'node:buffer' {
   export const Buffer: {
     from(buffer: ArrayBufferLike, byteOffset: number, length: number): Uint8Array

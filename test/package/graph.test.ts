@@ -53,6 +53,19 @@ describe('the import graph', () => {
     }
   })
 
+  it('of the gateway adds Hono and what knows addresses', async () => {
+    const reached = await reachedFrom('dist/gateway/index.js')
+    expect([...reached].sort()).toEqual([
+      '#driver',
+      '#runtime',
+      'hono',
+      'hono/body-limit',
+      'hono/ws',
+      'ipaddr.js',
+      'postgres-array',
+    ])
+  })
+
   it('of the Workers runtime reaches no net, tls or fs of Node', async () => {
     const reached = await reachedFrom('dist/runtimes/cloudflare.js')
     expect([...reached].sort()).toEqual([

@@ -52,3 +52,11 @@ it.each([
   const { gzipBytes } = await dryRun(entry)
   expect(gzipBytes).toBeLessThanOrEqual(limit * KB)
 })
+
+it('the gateway with postgres.js fits into 72 KB of a Worker, Hono not counted', async () => {
+  const bytes = await bundledBytes("export { createGateway } from './dist/gateway/index.js'", [
+    'hono',
+    'hono/*',
+  ])
+  expect(bytes).toBeLessThanOrEqual(72 * KB)
+})

@@ -1,0 +1,23 @@
+import type { NullpoolErrorCode } from '../errors.ts'
+
+/** What the gateway is asked for. */
+export type GatewayPath = '/v1' | '/v2' | '/sql'
+
+/** What the gateway does, for logs and metrics; `target` is `host:port`. Durations are in milliseconds. */
+export type GatewayEvent =
+  /** A request that nothing was connected for, or a tunnel whose server could not be reached. */
+  | { type: 'refused'; path: GatewayPath; code: NullpoolErrorCode; target?: string }
+  /** A tunnel whose bytes may flow. */
+  | { type: 'open'; path: GatewayPath; target: string; connectMs: number }
+  /** Its end, with the status that the client is told (RFC 6455 §7.4). */
+  | {
+      type: 'close'
+      path: GatewayPath
+      target: string
+      status: number
+      bytesToServer: number
+      bytesToClient: number
+      durationMs: number
+    }
+  /** A request to `/sql` that was answered; `code` is an error's, the server's SQLSTATE included. */
+  | { type: 'query'; target: string; statements: number; durationMs: number; code?: string }

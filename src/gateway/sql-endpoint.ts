@@ -1,0 +1,153 @@
+import type { Context } from 'hono'
+import { parseConnectionString } from '../connection-string.ts'
+import { createDatabase, type Database } from '../database.ts'
+import { StatementError } from '../drivers/statement-error.ts'
+import { asText, type TextResult, textDriver } from '../drivers/text.ts'
+import type { NullpoolError } from '../errors.ts'
+import type { Scope, ScopeContext } from '../scope.ts'
+import type { Address } from '../wire/transport.ts'
+import { formatAddress, parseAddress } from './address.ts'
+import { checkBearer } from './bearer.ts'
+import type { ConnectionLimit } from './connection-limit.ts'
+import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
+import type { GatewaySettings } from './options.ts'
+import { readSqlRequest, type SqlRequest } from './sql-request.ts'
+import { resultBody } from './sql-result.ts'
+import type { Target } from './targets.ts'
+import { waitUntilOf } from './wait-until.ts'
+
+/** Headers that a transaction's answer repeats. */
+const TRANSACTION_HEADERS = [
+  'neon-batch-isolation-level',
+  'neon-batch-read-only',
+  'neon-batch-deferrable',
+] as const
+
+/**
+ * Statements over HTTP, as Neon's servers take them: one, or several in a transaction, each request on a
+ * connection of its own.
+ */
+export class SqlEndpoint {
+  readonly #settings: GatewaySettings
+  readonly #limit: ConnectionLimit
+  readonly #databases: ReadonlyMap<Target, Database>
+
+  /** @throws {NullpoolError} `ERR_OPTIONS` for what is wrong with how a target is to be reached. */
+  constructor(settings: GatewaySettings, limit: ConnectionLimit) {
+    this.#settings = settings
+    this.#limit = limit
+    const { targets } = settings.targets
+    this.#databases = new Map(targets.map((target) => [target, databaseOf(target, settings)]))
+  }
+
+  /** Refuses whoever brings no token, before anything of the body is read. */
+  admit(c: Context): Promise<void> {
+    return checkBearer(c, this.#settings.tokens)
+  }
+
+  /** Answers a request that was admitted. */
+  async answer(c: Context): Promise<Response> {
+    const request = await readSqlRequest(c)
+    const { target, address } = this.#destination(request)
+    const leave = this.#limit.enter()
+    const startedAt = Date.now()
+    const done = (code?: string): void => {
+      leave()
+      this.#settings.emit({
+        type: 'query',
+        target: formatAddress(address),
+        statements: request.statements.length,
+        durationMs: Date.now() - startedAt,
+        ...(code === undefined ? {} : { code }),
+      })
+    }
+    try {
+      const results = await this.#run(c, request, target)
+      done()
+      return answerWith(c, request, results)
+    } catch (error) {
+      if (!(error instanceof StatementError)) {
+        const failure = asFailure(error)
+        done(failure.code)
+        return this.refuse(c, failure)
+      }
+      done(error.code)
+      return c.json({ message: error.message, ...error.fields }, 400)
+    }
+  }
+
+  /** Answers with a failure. */
+  refuse(c: Context, failure: NullpoolError): Response {
+    const { status } = tellingOf(failure)
+    if (status === 503) c.header('retry-after', '1')
+    // What has not been read of a body must not be taken for the next request of the connection.
+    if (status === 401 || status === 413) c.header('connection', 'close')
+    if (status === 401) c.header('www-authenticate', 'Bearer realm="nullpool"')
+    return c.json(failureBody(failure), status)
+  }
+
+  #destination({ connectionString }: SqlRequest): { address: Address; target: Target } {
+    const { host, port } = parseConnectionString(connectionString)
+    const address = parseAddress(formatAddress({ host, port }))
+    if (!address) throw badRequest('The connection string names no host that there can be.')
+    return { address, target: this.#settings.targets.find(address) }
+  }
+
+  async #run(c: Context, request: SqlRequest, target: Target): Promise<TextResult[]> {
+    const context = scopeContext(c, request.connectionString)
+    const database = this.#databases.get(target)
+    return (await database?.run(context, (scope) => runStatements(scope, request))) ?? []
+  }
+}
+
+function databaseOf(target: Target, settings: GatewaySettings): Database {
+  const { transport, connectTimeoutMs, queryTimeoutMs, maxResultBytes } = settings
+  return createDatabase({
+    url: (env) => (env as { connectionString: string }).connectionString,
+    pooler: target.pooler,
+    // What the client's connection string says must not weaken it.
+    ...(target.tls === undefined && target.isLoopback ? {} : { tls: target.tls ?? 'verify' }),
+    driver: textDriver({ maxResultBytes }),
+    // A request has no session: what it left in one, a pooler would give to somebody else.
+    ...(target.pooler === 'postgres' ? {} : { guard: 'throw' }),
+    ...{ transport, connectTimeoutMs, queryTimeoutMs },
+  })
+}
+
+/** A transaction's statements are sent without waiting for each other, as far as the pooler allows. */
+async function runStatements(scope: Scope, request: SqlRequest): Promise<TextResult[]> {
+  const { statements, transaction } = request
+  const send = async (sql: Parameters<typeof asText>[0]): Promise<TextResult[]> => {
+    const client = asText(sql)
+    const running = statements.map(({ text, values }) => client.unsafe(text, values))
+    // Behind the first that fails, all of them do.
+    for (const each of running) each.catch(() => undefined)
+    const results: TextResult[] = []
+    for (const each of running) results.push(await each)
+    return results
+  }
+  return transaction ? scope.transaction(transaction, send) : send(scope.sql)
+}
+
+function answerWith(c: Context, request: SqlRequest, results: readonly TextResult[]): Response {
+  const { statements, rawText, transaction } = request
+  const bodies = results.map((result, at) =>
+    resultBody(result, { rawText, arrayMode: statements[at]?.arrayMode ?? false }),
+  )
+  if (!transaction) return c.json(bodies[0])
+  for (const name of TRANSACTION_HEADERS) {
+    const value = c.req.header(name)
+    if (value !== undefined && value !== 'false') c.header(name, value)
+  }
+  return c.json({ results: bodies })
+}
+
+function scopeContext(c: Context, connectionString: string): ScopeContext {
+  const { signal } = c.req.raw
+  const waitUntil = waitUntilOf(c)
+  return {
+    env: { connectionString },
+    ...(signal ? { signal } : {}),
+    ...(waitUntil ? { waitUntil } : {}),
+  }
+}

@@ -1,0 +1,217 @@
+import type { NullpoolError } from '../errors.ts'
+import { Deadline, settledWithin } from '../wire/deadline.ts'
+import { concat, encodeText } from '../wire/messages.ts'
+import type { Connection } from '../wire/transport.ts'
+import { closeReason, failureMessage, tellingOf, tooLarge } from './failures.ts'
+import { asksForTls } from './tls-request.ts'
+import type { TunnelPeer } from './tunnel-peer.ts'
+
+/** What one tunnel may use; see the options of the same names. */
+export interface TunnelLimits {
+  maxMessageBytes: number
+  maxBufferedBytes: number
+  idleTimeoutMs: number
+}
+
+/** How a tunnel has ended. */
+export interface TunnelEnd {
+  status: number
+  bytesToServer: number
+  bytesToClient: number
+}
+
+/** Bytes that wait in either direction before whoever sends them is stopped. */
+const STOP_AT = 1_048_576
+const GO_ON_AT = 262_144
+/** No runtime tells when a WebSocket has sent what it was given. */
+const LOOK_AGAIN_MS = 4
+/** How long a server, or a client that was refused, may take to say goodbye. */
+const CLOSE_TIMEOUT_MS = 1_000
+
+/**
+ * Bytes between a WebSocket and a server, as they are: what a message holds is written, what is read
+ * becomes a message. Neither side may be faster than the other by more than the limits.
+ */
+export class Tunnel {
+  readonly ended: Promise<TunnelEnd>
+  readonly #peer: TunnelPeer
+  readonly #limits: TunnelLimits
+  readonly #idle = new Deadline()
+  #refuseClear: NullpoolError | undefined
+  #connection: Connection | undefined
+  /** What the client has sent and the server has not got. */
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+  #paused = false
+  #writing = false
+  #peerGone = false
+  #over = false
+  #resolve: (end: TunnelEnd) => void = () => undefined
+  #bytesToServer = 0
+  #bytesToClient = 0
+
+  /**
+   * @param refuseClear - Refuses a client that does not begin by asking its server for TLS.
+   */
+  constructor(peer: TunnelPeer, limits: TunnelLimits, refuseClear?: NullpoolError) {
+    this.#peer = peer
+    this.#limits = limits
+    this.#refuseClear = refuseClear
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    this.#touch()
+  }
+
+  /** Whether nothing passes any more. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** The server's end; what the client has sent so far goes there. */
+  open(connection: Connection): void {
+    if (this.#over) return connection.destroy()
+    this.#connection = connection
+    this.#touch()
+    void this.#toClient(connection)
+    void this.#toServer()
+  }
+
+  /** A message of the client. */
+  message(data: unknown): void {
+    if (this.#over) return
+    const bytes = bytesOf(data)
+    if (!bytes) return this.#end(1003, 'Blobs are not taken', 'at once')
+    const { maxMessageBytes, maxBufferedBytes } = this.#limits
+    if (bytes.length > maxMessageBytes) {
+      return this.#end(1009, closeReason(tooLarge(maxMessageBytes)), 'at once')
+    }
+    this.#touch()
+    if (this.#pendingBytes > maxBufferedBytes) {
+      return this.#end(1013, 'The server does not keep up', 'at once')
+    }
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.length
+    if (this.#pendingBytes > STOP_AT && !this.#paused) this.#paused = this.#peer.pause(true)
+    void this.#toServer()
+  }
+
+  /** The client has gone; after a goodbye, what it sent before still gets there. */
+  closed(clean: boolean): void {
+    // Workers tell of an error too, behind a close.
+    if (this.#peerGone) return
+    this.#peerGone = true
+    if (!clean || !this.#connection || this.#refuseClear) return this.#end(1006, '', 'at once')
+    void this.#toServer()
+  }
+
+  /** Tells a failure in the words of Postgres, where no server has said a word. */
+  fail(error: NullpoolError): void {
+    if (this.#over) return
+    if (this.#bytesToClient === 0) this.#peer.send(failureMessage(error))
+    this.#end(tellingOf(error).closeStatus, closeReason(error), 'at once')
+    // Whoever is refused is not waited for.
+    setTimeout(() => this.#peer.destroy(), CLOSE_TIMEOUT_MS)
+  }
+
+  async #toServer(): Promise<void> {
+    const connection = this.#connection
+    if (!connection || this.#writing || this.#over || !this.#mayWrite()) return
+    this.#writing = true
+    try {
+      for (let bytes = this.#pending.shift(); bytes; bytes = this.#pending.shift()) {
+        await connection.write(bytes)
+        this.#wrote(bytes.length)
+      }
+    } catch {
+      // Why shows in what is read, and what the server has said before is the client's.
+    }
+    this.#writing = false
+    if (this.#peerGone) this.#end(1000, '', 'with a goodbye')
+  }
+
+  #wrote(length: number): void {
+    this.#bytesToServer += length
+    this.#pendingBytes -= length
+    this.#touch()
+    if (!this.#paused || this.#pendingBytes > GO_ON_AT) return
+    this.#paused = false
+    this.#peer.pause(false)
+  }
+
+  #mayWrite(): boolean {
+    if (!this.#refuseClear) return true
+    const asks = asksForTls(concat(this.#pending))
+    if (asks === false) this.fail(this.#refuseClear)
+    if (asks) this.#refuseClear = undefined
+    return asks === true
+  }
+
+  async #toClient(connection: Connection): Promise<void> {
+    try {
+      for (;;) {
+        const bytes = await connection.read()
+        if (!bytes) return this.#end(1000, 'TCP connection is closed', 'with a goodbye')
+        if (this.#over) return
+        this.#touch()
+        this.#bytesToClient += bytes.length
+        this.#peer.send(bytes)
+        await this.#sent()
+      }
+    } catch {
+      this.#end(1011, 'ERR_CONNECTION_LOST', 'at once')
+    }
+  }
+
+  /** Resolves once the client has taken so much that it can be sent more. */
+  async #sent(): Promise<void> {
+    let before = this.#peer.bufferedBytes
+    while (before > STOP_AT && !this.#over && !this.#peerGone) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+      const now = this.#peer.bufferedBytes
+      if (now < before) this.#touch()
+      before = now
+    }
+  }
+
+  #touch(): void {
+    if (this.#over) return
+    this.#idle.start(this.#limits.idleTimeoutMs, () => this.#expire())
+  }
+
+  #expire(): void {
+    const stuck = this.#pendingBytes > 0 || this.#peer.bufferedBytes > STOP_AT
+    if (!stuck) return this.#end(4408, 'Idle', 'with a goodbye')
+    // Whoever does not read will not read a goodbye either.
+    this.#end(1013, 'The other side does not keep up', 'at once')
+    if (this.#peer.bufferedBytes > STOP_AT) this.#peer.destroy()
+  }
+
+  #end(status: number, reason: string, how: 'at once' | 'with a goodbye'): void {
+    if (this.#over) return
+    this.#over = true
+    this.#idle.stop()
+    this.#pending = []
+    if (!this.#peerGone) this.#peer.close(status, reason)
+    void this.#hangUp(how).then(() => {
+      const [bytesToServer, bytesToClient] = [this.#bytesToServer, this.#bytesToClient]
+      this.#resolve({ status, bytesToServer, bytesToClient })
+    })
+    if (this.#paused) this.#peer.pause(false)
+  }
+
+  async #hangUp(how: 'at once' | 'with a goodbye'): Promise<void> {
+    const connection = this.#connection
+    if (!connection) return
+    const closing = how === 'with a goodbye' && settledWithin(connection.close(), CLOSE_TIMEOUT_MS)
+    if (!(await closing)) connection.destroy()
+  }
+}
+
+function bytesOf(data: unknown): Uint8Array | undefined {
+  if (typeof data === 'string') return encodeText(data)
+  if (data instanceof ArrayBuffer) return new Uint8Array(data)
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : undefined
+}

@@ -1,0 +1,140 @@
+import { neon, neonConfig } from '@neondatabase/serverless'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { RUNTIMES, type RunningGateway, TOKEN } from '../support/gateway-bed.ts'
+import { TcpServer } from '../support/tcp-server.ts'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { pattern, TunnelClient } from '../support/tunnel-client.ts'
+
+const { pgbouncer } = inject('servers')
+
+const MB = 1_000_000
+
+describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_name, start) => {
+  let bed: TestDatabase
+  let server: TcpServer
+  let gateway: RunningGateway
+  beforeAll(async () => {
+    if (!pgbouncer) return
+    bed = await createTestDatabase()
+    server = await TcpServer.start()
+    gateway = await start({
+      targets: [server.address, `${pgbouncer.host}:${pgbouncer.port}`],
+      maxConnections: 2,
+      maxMessageBytes: 300_000,
+      maxBufferedBytes: 4 * MB,
+      maxResultBytes: 100_000,
+      idleTimeoutMs: 1_500,
+      queryTimeoutMs: 500,
+    })
+    neonConfig.fetchEndpoint = `http://${gateway.host}/sql`
+  })
+  afterAll(async () => {
+    await gateway?.[Symbol.asyncDispose]()
+    await server?.[Symbol.asyncDispose]()
+    await bed?.[Symbol.asyncDispose]()
+  })
+
+  const tunnel = (): Promise<TunnelClient> =>
+    new TunnelClient(gateway, `/v1?address=${server.address}`).open()
+
+  function sql(): ReturnType<typeof neon> {
+    if (!pgbouncer) throw new Error('PgBouncer is not installed')
+    return neon(bed.url(pgbouncer), { authToken: TOKEN })
+  }
+
+  it('closes a tunnel that carries nothing', async () => {
+    const client = await tunnel()
+    await client.send('something')
+    expect(await client.untilClosed()).toEqual({ status: 4408, reason: 'Idle' })
+    await server.untilEmpty()
+  })
+
+  it('refuses a message that is too long', async () => {
+    const client = await tunnel()
+    await client.send(new Uint8Array(300_001))
+    expect(await client.untilClosed()).toEqual({ status: 1009, reason: 'ERR_GATEWAY_SIZE' })
+    await server.untilEmpty()
+  })
+
+  it('refuses a body that is too long, also one of unknown length', async () => {
+    await expect(sql().query('select length($1)', ['x'.repeat(300_000)])).rejects.toThrow(
+      'Server error (HTTP status 413): {"message":"The gateway takes 300000 bytes at once."',
+    )
+    const response = await fetch(`http://${gateway.host}/sql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'neon-connection-string': 'postgres://x@y/z' },
+      body: new Blob(Array.from({ length: 10 }, () => 'x'.repeat(50_000))).stream(),
+      duplex: 'half',
+    } as RequestInit)
+    expect(response.status).toBe(413)
+  })
+
+  it('stops at rows that are too many', async () => {
+    const rows = sql()`select repeat('x', 1000) as x from generate_series(1, 100000)`
+    await expect(rows).rejects.toThrow(
+      'Server error (HTTP status 507): {"message":"The rows are more than 100000 bytes."',
+    )
+    await expect.poll(() => bed.pooledClients(), { timeout: 10_000 }).toBe(0)
+  })
+
+  it('gives up on a server that is silent, and stops the statement', async () => {
+    await expect(sql()`select pg_sleep(30)`).rejects.toThrow(/HTTP status 504.*ERR_QUERY_TIMEOUT/)
+    await expect.poll(() => bed.pooledClients(), { timeout: 10_000 }).toBe(0)
+  })
+
+  it('refuses more connections than it may have, of either kind', async () => {
+    const [first, second] = [await tunnel(), await tunnel()]
+    await server.until(({ closed }) => closed === 'no' && server.open === 2)
+    const third = await tunnel()
+    expect(await third.untilClosed()).toEqual({ status: 1013, reason: 'ERR_GATEWAY_LIMIT' })
+    expect(third.head.toString()).toContain('C53300\0MThe gateway has 2 connections already.')
+    await expect(sql()`select 1`).rejects.toThrow(/HTTP status 503.*"retryable":true/)
+    first.socket.close()
+    second.socket.close()
+    await server.untilEmpty()
+    await expect.poll(() => sql()`select 1 as one`.catch(String)).toEqual([{ one: 1 }])
+  })
+
+  it('keeps a bounded part of what a server does not take', async () => {
+    const client = await tunnel()
+    const { socket } = await server.until(({ closed }) => closed === 'no')
+    socket.pause()
+    const { bytes } = pattern(250_000)
+    let sent = 0
+    const sending = (async () => {
+      for (; sent < 400 && client.socket.readyState === 1; sent++) await client.send(bytes)
+    })()
+    // A hundred megabytes, of which the kernels and the gateway hold a few.
+    expect(await client.untilClosed()).toEqual({
+      status: 1013,
+      reason: expect.stringMatching(/does not keep up$/),
+    })
+    await sending
+    expect(sent * bytes.length).toBeLessThan(60 * MB)
+    socket.destroy()
+    await server.untilEmpty()
+  })
+})
+
+describe('a client that does not read', () => {
+  it('stops its server, on Node', async () => {
+    await using server = await TcpServer.start()
+    const [, start] = RUNTIMES[0]
+    await using gateway = await start({ targets: [server.address], idleTimeoutMs: 1_500 })
+    const client = await new TunnelClient(gateway, `/v1?address=${server.address}`).open()
+    const { socket } = await server.until(({ closed }) => closed === 'no')
+    client.socket.pause()
+    let taken = 0
+    const { bytes } = pattern(250_000)
+    const more = (): void => {
+      if (taken < 400 && !socket.destroyed) socket.write(bytes, () => more())
+      taken += 1
+    }
+    more()
+    await server.untilEmpty()
+    expect(taken * bytes.length).toBeLessThan(60 * MB)
+    expect(gateway.events.at(-1)).toMatchObject({ type: 'close', status: 1013 })
+    client.socket.resume()
+    await client.untilClosed()
+  })
+})
