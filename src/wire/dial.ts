@@ -89,6 +89,11 @@ export class Dial {
     return { connection, login }
   }
 
+  /** Aborts when nobody wants the connection any more. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
   /** Whether nobody wants the connection any more. */
   get isGivenUp(): boolean {
     return this.#abort.signal.aborted

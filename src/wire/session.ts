@@ -1,8 +1,8 @@
 import { Delivery } from './delivery.ts'
 import type { Flight } from './flight.ts'
-import { Gate } from './gate.ts'
 import { Greeting } from './greeting.ts'
 import type { Login } from './handshake.ts'
+import { Inbox } from './inbox.ts'
 import { readyForQuery } from './local-answers.ts'
 import { closedByServer, closedEarly, connectTimeout } from './loss.ts'
 import type { MessageReader } from './message-reader.ts'
@@ -13,6 +13,8 @@ import {
   type TransactionStatus,
   terminateMessage,
 } from './messages.ts'
+import type { Meter } from './meter.ts'
+import type { NamedStatements } from './named-statements.ts'
 import { Outbox } from './outbox.ts'
 import { SearchPath } from './search-path.ts'
 import { throwIfFatal } from './server-failure.ts'
@@ -29,17 +31,20 @@ export class Session {
   /** The transaction status of the last ReadyForQuery. */
   status: TransactionStatus = 'I'
   readonly searchPath: SearchPath = new SearchPath()
+  /** What gives its statements names. */
+  readonly names: NamedStatements | undefined
+  /** Called once, when nothing more will come of it. */
+  onEnded: () => void = () => undefined
   #options: SessionOptions
   #events: SessionEvents
   #connection: Connection
-  #reader: MessageReader
   /** What has been sent and not been answered, the oldest first. */
   #flights: Flight[] = []
   #ready = false
   #ended = false
   #turn: Turn
   #outbox: Outbox
-  #reading = new Gate()
+  #inbox: Inbox
   #idleWaiters: (() => void)[] = []
   #delivery = new Delivery()
   #greeting: Greeting
@@ -57,11 +62,34 @@ export class Session {
     this.#options = options
     this.#events = events
     this.#connection = connection
-    this.#reader = reader
     this.#greeting = new Greeting(login)
     this.#proof = login.proof
     this.#outbox = new Outbox(connection, (error) => this.#writeFailed(error))
     this.#turn = new Turn(options.queryTimeoutMs, (error) => events.expired(error))
+    this.names = options.names?.((bytes) => void this.#write(bytes).catch(() => undefined))
+    this.#inbox = this.#listen(connection, reader)
+  }
+
+  /** Carries flights for somebody else from now on. */
+  adopt(events: SessionEvents, meter: Meter): void {
+    this.#turn.stop()
+    this.#events = events
+    this.#options = { ...this.#options, meter }
+    this.#turn = new Turn(this.#options.queryTimeoutMs, (error) => events.expired(error))
+  }
+
+  #listen(connection: Connection, reader: MessageReader): Inbox {
+    return new Inbox(connection, reader, this.names, {
+      passesRows: () => this.#ready && (this.#flights[0]?.passesRows ?? false),
+      received: (bytes) => this.#options.meter.received(bytes),
+      rows: (rows) => this.#passRows(rows),
+      message: (message) => (this.#ready ? this.#answer(message) : this.#greet(message)),
+      emptied: () => {
+        this.#handOn(this.#delivery.take())
+        this.#watch()
+      },
+      ended: (error) => this.#lose(error),
+    })
   }
 
   /** Waits for the rest of the login, which has the same deadline as its beginning, and reads on. */
@@ -76,7 +104,7 @@ export class Session {
       )
     })
     meter.connectMs += Date.now() - startedAt
-    void this.#readOn()
+    void this.#inbox.readOn()
   }
 
   /** What a CancelRequest needs, once the server has told it. */
@@ -114,7 +142,8 @@ export class Session {
   send(flight: Flight): void {
     if (this.#ended) return
     if (flight.over) return queueMicrotask(() => this.#finishHere(flight))
-    this.#write(flight.take()).then(
+    const bytes = this.names ? this.names.take(flight, this.status) : flight.take()
+    this.#write(bytes).then(
       () => {
         flight.taken()
         this.#watch()
@@ -126,8 +155,7 @@ export class Session {
 
   /** Stops reading, so that the server's send buffer fills, or reads on. */
   read(on: boolean): void {
-    if (on) this.#reading.open()
-    else this.#reading.close()
+    this.#inbox.read(on)
     this.#watch()
   }
 
@@ -156,10 +184,12 @@ export class Session {
   }
 
   #end(): void {
+    const already = this.#ended
     this.#ended = true
     this.#turn.stop()
-    this.#reading.open()
+    this.#inbox.stop()
     this.#wakeWaiters()
+    if (!already) this.onEnded()
   }
 
   #wakeWaiters(): void {
@@ -181,7 +211,7 @@ export class Session {
   /** Bounds the wait for whoever is to go on with the flight under way. */
   #watch(): void {
     if (!this.#ready || this.#ended) return
-    this.#turn.watch(this.#flights[0], this.#outbox.waiting, this.#reading.closed)
+    this.#turn.watch(this.#flights[0], this.#outbox.waiting, this.#inbox.paused)
   }
 
   /** Goes on with the login where no flight does. */
@@ -207,41 +237,9 @@ export class Session {
     this.#events.refused(flight, failure)
   }
 
-  async #readOn(): Promise<void> {
-    try {
-      this.#drain()
-      while (!this.#ended) {
-        await this.#reading.passed()
-        const chunk = await this.#connection.read()
-        if (!chunk) return this.#lose()
-        this.#options.meter.received(chunk.length)
-        this.#reader.push(chunk)
-        this.#drain()
-      }
-    } catch (error) {
-      this.#lose(error)
-    }
-  }
-
-  #drain(): void {
-    while (!this.#ended) {
-      if (this.#passRows()) continue
-      const message = this.#reader.next()
-      if (!message) break
-      if (this.#ready) this.#answer(message)
-      else this.#greet(message)
-    }
-    this.#handOn(this.#delivery.take())
-    if (this.#ready && !this.#ended) this.#watch()
-  }
-
-  #passRows(): boolean {
-    const [flight] = this.#flights
-    const rows = this.#ready && flight?.passesRows ? this.#reader.nextRows() : undefined
-    if (!rows) return false
+  #passRows(rows: Uint8Array): void {
     this.#handOn(this.#delivery.add(rows))
-    flight?.answered(Backend.dataRow)
-    return true
+    this.#flights[0]?.answered(Backend.dataRow)
   }
 
   #greet(message: Uint8Array): void {
@@ -289,7 +287,7 @@ export class Session {
 
   #rest(): void {
     // A stream that its reader has left is paused and never resumed.
-    this.#reading.open()
+    this.#inbox.read(true)
     if (!this.busy) this.#wakeWaiters()
     this.#events.idle()
   }

@@ -2,15 +2,14 @@ import type { NullpoolError } from '../errors.ts'
 import { Cancellation } from './cancellation.ts'
 import { Deadline, settledWithin } from './deadline.ts'
 import { Dial } from './dial.ts'
-import { sayGoodbye } from './farewell.ts'
 import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import { FlightQueue } from './flight-queue.ts'
 import { errorResponse } from './local-answers.ts'
 import { afterOthers, repeated, streamIdle, transactionIdle } from './loss.ts'
 import { queryMessage } from './messages.ts'
-import { openSession } from './open-session.ts'
 import type { Session } from './session.ts'
+import { ownSessions } from './session-source.ts'
 import type { UpstreamEvents, UpstreamOptions, UpstreamUser } from './upstream-events.ts'
 import { UpstreamUsers } from './upstream-users.ts'
 import { WaitingDeadline } from './waiting-deadline.ts'
@@ -99,7 +98,7 @@ export class Upstream implements FlightCarrier {
     const startedAt = Date.now()
     this.#dial = dial
     this.#events.opening()
-    const opening = openSession(dial, this.#options, {
+    const opening = (this.#options.sessions ?? ownSessions).open(dial, this.#options, {
       ready: () => void this.#cancelUnwanted(),
       idle: () => this.#ended(),
       refused: (flight, error) => this.#refuse(flight, error),
@@ -199,7 +198,8 @@ export class Upstream implements FlightCarrier {
 
   #close(session: Session, error?: NullpoolError): Promise<void> {
     this.#session = undefined
-    const goodbye = settledWithin(sayGoodbye(session), this.#options.closeTimeoutMs)
+    const { sessions = ownSessions, closeTimeoutMs } = this.#options
+    const goodbye = settledWithin(sessions.close(session, this.#cancellation), closeTimeoutMs)
     this.#closing = goodbye.then((ended) => {
       if (!ended) session.destroy()
       this.#closing = undefined
