@@ -2,7 +2,7 @@ import type { Identity } from './claims.ts'
 import type { Sql } from './drivers/driver.ts'
 import { checkStatements, handOver } from './drivers/hand-over.ts'
 import { NullpoolError } from './errors.ts'
-import type { RequestConnection } from './request-connection.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { withOutcome } from './transaction-outcome.ts'
 
 /** The results of statements, in their order. */
@@ -15,7 +15,7 @@ export type BatchWork<T> = (sql: Sql) => T
 
 /** See `Scope.batch`. */
 export async function runBatch<const T extends readonly PromiseLike<unknown>[]>(
-  connection: RequestConnection,
+  connection: ScopeConnection,
   identity: Identity | undefined,
   sql: Sql,
   work: BatchWork<T>,

@@ -40,6 +40,8 @@ export type NullpoolErrorCode =
   | 'ERR_SESSION_STATE'
   | 'ERR_CLAIMS'
   | 'ERR_ABORTED'
+  | 'ERR_POOL_TIMEOUT'
+  | 'ERR_POOL_CLOSED'
   | 'ERR_SCOPE_CLOSED'
   | 'ERR_SCOPE_FOREIGN'
 

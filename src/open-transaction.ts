@@ -3,7 +3,7 @@ import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
 import type { ClientTypes } from './request-clients.ts'
-import type { RequestConnection } from './request-connection.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
 import { type Handle, type Savepoints, transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
@@ -25,7 +25,7 @@ interface Member {
 export class OpenTransaction {
   /** Rejects when the connection is lost while nothing of the transaction waits for it. */
   readonly failed: Promise<never>
-  #connection: RequestConnection
+  #connection: ScopeConnection
   #identity: Identity | undefined
   #beginning: Beginning
   #members: Member[] = []
@@ -38,7 +38,7 @@ export class OpenTransaction {
   #fail: (error: unknown) => void = () => undefined
   #lost = false
 
-  constructor(connection: RequestConnection, identity: Identity | undefined, beginning: Beginning) {
+  constructor(connection: ScopeConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
     this.#identity = identity
     this.#beginning = beginning
@@ -101,8 +101,9 @@ export class OpenTransaction {
   }
 
   /** Whether it is open, on this connection and for the same somebody. */
-  isOpenFor(connection: RequestConnection, identity: Identity | undefined): boolean {
-    const same = this.#connection === connection && this.#identity?.key === identity?.key
+  isOpenFor(connection: ScopeConnection, identity: Identity | undefined): boolean {
+    const same =
+      this.#connection.origin === connection.origin && this.#identity?.key === identity?.key
     return this.#ending === undefined && same
   }
 

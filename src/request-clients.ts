@@ -26,12 +26,24 @@ export interface ClientOptions {
   types?: ClientTypes | undefined
 }
 
+/** How clients of a pool differ from those of a request. */
+export interface ClientUsage {
+  /** What becomes of statements that need a session. */
+  guard: GuardMode
+  /** Looks at each statement before everything else. */
+  refuse?: Guard | undefined
+  /** Told of each statement that needs a session. */
+  found: () => void
+  lender: 'pool'
+}
+
 /** Makes clients of the driver, which all speak through the connection of one request. */
 export class RequestClients {
   readonly #settings: Settings
   readonly #plan: ConnectionPlan
   readonly #connect: () => Upstream
   readonly #warn: (code: string, message: string) => void
+  readonly #usage: ClientUsage | undefined
 
   /** Takes what gives the connection, and what is told of warnings. */
   constructor(
@@ -39,27 +51,35 @@ export class RequestClients {
     plan: ConnectionPlan,
     connect: () => Upstream,
     warn: (code: string, message: string) => void,
+    usage?: ClientUsage,
   ) {
     this.#settings = settings
     this.#plan = plan
     this.#connect = connect
     this.#warn = warn
+    this.#usage = usage
   }
 
   /** A client; see {@link ClientOptions}. */
-  create({ identity, front, opened, types }: ClientOptions = {}): Sql {
+  create(options: ClientOptions = {}): Sql {
+    const { types } = options
+    const sql = this.#createClient(this.connector(options))
+    Object.assign(sql.options.parsers, types?.parsers)
+    Object.assign(sql.options.serializers, types?.serializers)
+    return sql
+  }
+
+  /** What connects a client that is made elsewhere. */
+  connector({ identity, front, opened }: ClientOptions): DriverHost['connect'] {
     const upstream = this.#connectFor(identity)
     const guard = this.#guardFor(identity)
-    const sql = this.#createClient((listener) => {
+    return (listener) => {
       const options = front?.() ?? {}
       const settings = [...(identity?.settings ?? []), ...(options.settings ?? [])]
       const made = new Front(upstream, listener, { ...options, settings, guard })
       opened?.(made)
       return made
-    })
-    Object.assign(sql.options.parsers, types?.parsers)
-    Object.assign(sql.options.serializers, types?.serializers)
-    return sql
+    }
   }
 
   /** A client of which each of the first statements is a part of one batch. */
@@ -73,7 +93,7 @@ export class RequestClients {
 
   /** What becomes of statements that need a session. */
   get guard(): GuardMode {
-    return this.#plan.guard
+    return this.#usage?.guard ?? this.#plan.guard
   }
 
   #createClient(connect: DriverHost['connect'], connections?: number): Sql {
@@ -94,11 +114,15 @@ export class RequestClients {
   }
 
   #guardFor(identity: Identity | undefined): Guard | undefined {
-    return createGuard({
-      session: this.#plan.guard,
+    const guard = createGuard({
+      session: this.guard,
+      found: this.#usage?.found,
+      lender: this.#usage?.lender,
       // For whom a statement runs matters with any pooler.
       claims: identity ? (this.#settings.guard ?? 'throw') : 'off',
       warn: ({ code, message }) => this.#warn(code, message),
     })
+    const refuse = this.#usage?.refuse
+    return refuse ? (text) => refuse(text) ?? guard?.(text) : guard
   }
 }

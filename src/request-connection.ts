@@ -1,12 +1,12 @@
 import { runtime } from '#runtime'
-import { type Claims, claimSettings, type Identity, refuseIdentity } from './claims.ts'
+import { type Claims, claimSettings, type Identity, identityOf } from './claims.ts'
 import { type ConnectionPlan, planConnection } from './connection-plan.ts'
 import type { NullpoolError } from './errors.ts'
 import type { Settings } from './options.ts'
 import { RequestClients } from './request-clients.ts'
 import type { ScopeContext, ScopeMetrics } from './scope.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { aborted, cancelledInVain, foreignScope, scopeClosed } from './scope-refusals.ts'
-import { readSettings } from './transaction-options.ts'
 import type { Flight } from './wire/flight.ts'
 import { Meter } from './wire/meter.ts'
 import { Upstream } from './wire/upstream.ts'
@@ -24,7 +24,8 @@ const CANCEL_AFTER_MS = 100
 const LINGER_MS = 1_000
 
 /** The connection of one request and its life: serving, then draining, then over. */
-export class RequestConnection {
+export class RequestConnection implements ScopeConnection {
+  readonly origin: unknown = this
   readonly #settings: Settings
   readonly #context: ScopeContext
   readonly #parent = current.get()
@@ -138,10 +139,7 @@ export class RequestConnection {
 
   /** For whom statements run, with the settings that somebody wants beside. */
   identify(claims: Claims | null | undefined, settings: Record<string, string>): Identity {
-    const more = readSettings(settings)
-    refuseIdentity(more)
-    const all = [...claimSettings(claims, this.#settings.roles), ...more]
-    return { settings: all, key: JSON.stringify(all) }
+    return identityOf(claimSettings(claims, this.#settings.roles), settings)
   }
 
   /** What makes clients on this connection. */

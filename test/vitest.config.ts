@@ -9,6 +9,7 @@ const byName = {
   'nullpool/hono': built('hono.js'),
   'nullpool/drizzle': built('drizzle.js'),
   'nullpool/kysely': built('kysely.js'),
+  'nullpool/stationary': built('stationary.js'),
   nullpool: built('index.js'),
 }
 

@@ -56,19 +56,26 @@ export interface GuardOptions {
   claims: GuardMode
   /** Told of what is let through all the same. */
   warn: (error: NullpoolError) => void
+  /** Told of each statement that needs a session, whatever becomes of it. */
+  found?: (() => void) | undefined
+  /** Whose connections are lent out statement by statement. @default 'pooler' */
+  lender?: 'pooler' | 'pool' | undefined
 }
 
 /**
  * Keeps statements from a transaction-mode pooler that need a session, by accident: it does not look into
  * functions, and whoever wants to can get around it.
  */
-export function createGuard({ session, claims, warn }: GuardOptions): Guard | undefined {
-  if (session === 'off' && claims === 'off') return undefined
+export function createGuard(options: GuardOptions): Guard | undefined {
+  const { session, claims, warn, found, lender = 'pooler' } = options
+  if (session === 'off' && claims === 'off' && !found) return undefined
   return (text) => {
     if (!isSuspect(text)) return undefined
     const { state, identity } = look(text)
+    if (state) found?.()
     const changes = identity && claims !== 'off'
-    const error = changes ? changesClaims() : state && session !== 'off' && needsSession(state)
+    const refuses = state && session !== 'off'
+    const error = changes ? changesClaims() : refuses && needsSession(state, lender)
     if (!error) return undefined
     if ((changes ? claims : session) === 'throw') return error
     warn(error)
@@ -84,9 +91,12 @@ function look(text: string): Findings {
   return found
 }
 
-function needsSession(state: SessionState): NullpoolError {
-  const [does, hint] = WORDS[state]
-  const message = `A statement ${does}; behind a transaction-mode pooler the session is somebody else's a moment later.`
+function needsSession(state: SessionState, lender: 'pooler' | 'pool'): NullpoolError {
+  const [does, instead] = WORDS[state]
+  const place = lender === 'pool' ? 'in a pool' : 'behind a transaction-mode pooler'
+  const message = `A statement ${does}; ${place} the session is somebody else's a moment later.`
+  const hint =
+    lender === 'pool' ? `${instead} Or use sql.reserve(), a connection of one's own.` : instead
   return new NullpoolError('ERR_SESSION_STATE', message, { hint })
 }
 

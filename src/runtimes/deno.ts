@@ -18,6 +18,8 @@ export const runtime: Runtime = {
   waitUntil(promise) {
     if (typeof EdgeRuntime !== 'undefined') EdgeRuntime.waitUntil(promise)
   },
+  // Supabase's runtime freezes and ends its workers as it likes.
+  keepsConnections: () => typeof EdgeRuntime === 'undefined',
   createContext<T>(): AsyncContext<T> {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }

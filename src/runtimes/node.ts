@@ -9,6 +9,7 @@ export const runtime: Runtime = {
   transport,
   bindings: () => undefined,
   variable: (name) => env[name],
+  keepsConnections: () => true,
   createContext<T>(): AsyncContext<T> {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }

@@ -1,3 +1,4 @@
+import type { NullpoolError } from '../errors.ts'
 import { Delivery } from './delivery.ts'
 import type { Flight } from './flight.ts'
 import { Greeting } from './greeting.ts'
@@ -33,6 +34,8 @@ export class Session {
   readonly searchPath: SearchPath = new SearchPath()
   /** What gives its statements names. */
   readonly names: NamedStatements | undefined
+  /** What has ended it, where nobody wanted it to. */
+  failure: NullpoolError | undefined
   /** Called once, when nothing more will come of it. */
   onEnded: () => void = () => undefined
   #options: SessionOptions
@@ -203,9 +206,9 @@ export class Session {
     const closed = this.#ready ? closedByServer : closedEarly
     const { address } = this.#options.route
     const failed = error !== undefined && transportFailure(error, address, mayHaveRun)
-    const failure = failed || closed(mayHaveRun)
+    this.failure = failed || closed(mayHaveRun)
     this.destroy()
-    this.#events.lost(failure)
+    this.#events.lost(this.failure)
   }
 
   /** Bounds the wait for whoever is to go on with the flight under way. */

@@ -1,0 +1,75 @@
+import postgres, { type Notice, type Options, type PostgresType } from 'postgres'
+import { registerArrayTypes, type TypeOptions } from './array-types.ts'
+import type { DriverHost } from './driver.ts'
+import { DriverSocket } from './driver-socket.ts'
+
+/** What of postgres.js's options makes sense for a connection that lives as long as a request. */
+export interface PostgresDriverOptions {
+  /** Renames columns and changes values, as postgres.js documents. */
+  transform?: NonNullable<Options<Record<string, PostgresType>>['transform']>
+  /** Types of your own, as postgres.js documents. */
+  types?: Record<string, PostgresType>
+  /** Called with every statement, as postgres.js documents. It sees the values of parameters. */
+  debug?: NonNullable<Options<Record<string, PostgresType>>['debug']>
+}
+
+/** What postgres.js makes of its options, and takes as it is from then on: most of the work of a client. */
+export type SettledOptions = TypeOptions & { connection: unknown }
+
+/** Nobody has asked for the statement without text. */
+function quietLogin(debug: PostgresDriverOptions['debug']): Pick<PostgresDriverOptions, 'debug'> {
+  if (typeof debug !== 'function') return {}
+  return { debug: (id, text, ...rest) => (text === '' ? undefined : debug(id, text, ...rest)) }
+}
+
+/** The options of the driver, once for all its clients. */
+export function settle(options: PostgresDriverOptions): SettledOptions {
+  const sql = postgres({
+    ...options,
+    ...quietLogin(options.debug),
+    // The front lets everybody in; the real password stays in the wire.
+    pass: '',
+    ssl: false,
+    max: 1,
+    prepare: false,
+    fetch_types: false,
+    // Deadlines are the wire's: these timers would outlive the request.
+    connect_timeout: 0,
+    idle_timeout: 0,
+    max_lifetime: null,
+    keep_alive: null,
+    backoff: false,
+  })
+  const settled = sql.options as unknown as SettledOptions
+  registerArrayTypes(settled)
+  return settled
+}
+
+/** Of its own a client has what it may change, and whatever belongs to its request. */
+export function optionsFor(
+  host: DriverHost,
+  settled: SettledOptions,
+  sockets: DriverSocket[],
+  released: () => void = () => undefined,
+): Options<Record<string, PostgresType>> {
+  const { user, database } = host
+  const own = {
+    ...{ host: [host.host], port: [host.port], user, database, max: host.connections ?? 1 },
+    // Replication has a client of its own, even where nobody subscribes.
+    no_subscribe: true,
+    parsers: Object.create(settled.parsers),
+    serializers: Object.create(settled.serializers),
+    shared: { ...settled.shared },
+    parameters: {},
+    onnotice({ severity = 'NOTICE', code = '', message = '' }: Notice) {
+      host.notice({ severity, code, message })
+    },
+    socket() {
+      const socket = new DriverSocket((listener) => host.connect(listener), released)
+      sockets.push(socket)
+      return socket
+    },
+  }
+  const all: unknown = { ...settled, ...own }
+  return all as Options<Record<string, PostgresType>>
+}
