@@ -17,11 +17,13 @@ import { runtime } from '#runtime'
 import type { Cancellable } from './abortable.ts'
 import type { BatchResults } from './batch.ts'
 import type { Claims } from './claims.ts'
+import { type Database, databaseOf } from './database.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { PoolCore, type PoolStats } from './pool/pool-core.ts'
 import { runtimeKeepsNothing } from './pool/pool-failures.ts'
 import { type PoolOptions, readPoolOptions } from './pool/pool-options.ts'
 import { PoolQueries } from './pool/pool-queries.ts'
+import type { Scope, ScopeContext } from './scope.ts'
 import type { TransactionOptions } from './transaction-options.ts'
 
 export type { PoolStats } from './pool/pool-core.ts'
@@ -58,7 +60,15 @@ export interface PoolScope {
 }
 
 /** Connections that are kept, and lent out one use at a time. */
-export interface Pool extends PoolScope, AsyncDisposable {
+export interface Pool extends PoolScope, Database, AsyncDisposable {
+  /**
+   * A scope for a request, as of `createDatabase`: everything of it runs on one connection, which it has from
+   * its first statement to its end. For adapters that take a scope (`drizzleClient`, `kyselyPool`), and for
+   * handlers that are to run elsewhere too. Close it, or use {@link Pool.run}.
+   */
+  scope(context?: ScopeContext): Scope
+  /** As `run` of `createDatabase`, with such a scope. */
+  run<T>(context: ScopeContext, work: (scope: Scope) => Promise<T>): Promise<T>
   /** How the connections are used at the moment: a snapshot. */
   readonly stats: PoolStats
   /**
@@ -100,14 +110,24 @@ export function createPool(options: PoolOptions = {}): Pool {
 
 class StationaryPool extends PoolQueries implements Pool {
   #core: PoolCore
+  #requests: Database
 
   constructor(core: PoolCore) {
     super(core, () => core.close())
     this.#core = core
+    this.#requests = databaseOf((context) => core.lend(context))
   }
 
   get stats(): PoolStats {
     return this.#core.stats
+  }
+
+  scope(context?: ScopeContext): Scope {
+    return this.#requests.scope(context)
+  }
+
+  run<T>(context: ScopeContext, work: (scope: Scope) => Promise<T>): Promise<T> {
+    return this.#requests.run(context, work)
   }
 
   close(): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Guard, GuardMode } from '../guard/guard.ts'
+import type { ClientUsage } from '../request-clients.ts'
 import type { Session } from '../wire/session.ts'
 
 /** What a connection of a pool is used for. */
@@ -29,6 +31,14 @@ export class Lease {
           : 'idle in a transaction'
     return `${NAMES[this.kind]} for ${now - this.since} ms, ${doing}`
   }
+}
+
+/** How clients on a lease differ from those of a request. */
+export function usageOf(lease: Lease, guard: GuardMode, refuse?: Guard): ClientUsage {
+  const found = (): void => {
+    lease.needsReset = true
+  }
+  return { guard, found, refuse, lender: 'pool' }
 }
 
 const NAMES: Record<WorkKind, string> = {

@@ -1,7 +1,9 @@
 import { runtime } from '#runtime'
 import { type ConnectionPlan, planConnection } from '../connection-plan.ts'
+import { RequestConnection } from '../request-connection.ts'
+import type { ScopeContext } from '../scope.ts'
 import { settledWithin } from '../wire/deadline.ts'
-import type { WorkKind } from './lease.ts'
+import { Lease, usageOf, type WorkKind } from './lease.ts'
 import { poolClosed } from './pool-failures.ts'
 import { PoolLane } from './pool-lane.ts'
 import type { PoolSettings } from './pool-options.ts'
@@ -24,7 +26,7 @@ export class PoolCore {
   readonly settings: PoolSettings
   #plan: ConnectionPlan | undefined
   #sessions: SessionPool | undefined
-  #working = new Set<PoolLane>()
+  #working = new Set<{ close(): void }>()
   #idleTimer: ReturnType<typeof setTimeout> | undefined
   #ending = false
   #closing: Promise<void> | undefined
@@ -85,10 +87,31 @@ export class PoolCore {
   /** The work is done; `freed` is called once its lane can be used for other work. */
   finish(lane: PoolLane, freed: () => void = () => undefined): void {
     lane.done(() => {
-      this.#working.delete(lane)
-      if (this.#working.size === 0) this.#finished?.()
+      this.#end(lane)
       freed()
     })
+  }
+
+  #end(work: { close(): void }): void {
+    this.#working.delete(work)
+    if (this.#working.size === 0) this.#finished?.()
+  }
+
+  /** The connection of a request, lent for its length. */
+  lend(context: ScopeContext): RequestConnection {
+    this.admit()
+    const lease = new Lease('request')
+    const { database } = this.settings
+    const end = (): void => void request.close()
+    const work = { close: end }
+    const request: RequestConnection = new RequestConnection(database, context, {
+      plan: this.plan,
+      sessions: this.sessions.sourceFor(lease),
+      usage: usageOf(lease, database.guard ?? 'throw'),
+      ended: () => this.#end(work),
+    })
+    this.#working.add(work)
+    return request
   }
 
   /** Runs a piece of work from its beginning to its end. */
@@ -123,7 +146,7 @@ export class PoolCore {
     })
     await settledWithin(drained, drainTimeoutMs)
     this.#sessions?.end()
-    for (const lane of this.#working) lane.close()
+    for (const work of this.#working) work.close()
     if (this.#sessions) await settledWithin(this.#sessions.emptied(), database.closeTimeoutMs * 2)
   }
 

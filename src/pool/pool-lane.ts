@@ -1,13 +1,13 @@
 import type { Identity } from '../claims.ts'
 import type { DriverHost } from '../drivers/driver.ts'
 import type { NullpoolError } from '../errors.ts'
-import { type ClientUsage, RequestClients } from '../request-clients.ts'
+import { RequestClients } from '../request-clients.ts'
 import type { ScopeConnection } from '../scope-connection.ts'
 import { cancelledInVain } from '../scope-refusals.ts'
 import type { Flight } from '../wire/flight.ts'
 import { Meter } from '../wire/meter.ts'
 import { Upstream } from '../wire/upstream.ts'
-import { Lease, type WorkKind } from './lease.ts'
+import { Lease, usageOf, type WorkKind } from './lease.ts'
 import type { PoolCore } from './pool-core.ts'
 import { poolClosed, refuseControl } from './pool-failures.ts'
 
@@ -34,20 +34,16 @@ export class PoolLane implements ScopeConnection {
     this.#core = core
     this.#kind = kind
     this.#lease = new Lease(kind)
-    this.#keeps = kind === 'reserve'
-    this.#lease.needsReset = this.#keeps
+    // A batch may come in two flights, and nobody is to come between.
+    this.#keeps = kind === 'reserve' || kind === 'batch'
+    this.#lease.needsReset = kind === 'reserve'
   }
 
   get clients(): RequestClients {
     const { settings, plan, warn } = this.#core
-    const usage: ClientUsage = {
-      guard: this.#keeps ? plan.guard : (settings.database.guard ?? 'throw'),
-      found: () => {
-        this.#lease.needsReset = true
-      },
-      refuse: this.#kind === 'query' ? refuseControl : undefined,
-      lender: 'pool',
-    }
+    const guard = this.#kind === 'reserve' ? plan.guard : (settings.database.guard ?? 'throw')
+    const refuse = this.#kind === 'query' ? refuseControl : undefined
+    const usage = usageOf(this.#lease, guard, refuse)
     const connect = (): Upstream => this.#connection()
     this.#clients ??= new RequestClients(settings.database, plan, connect, warn, usage)
     return this.#clients
