@@ -19,6 +19,7 @@ import type { BatchResults } from './batch.ts'
 import type { Claims } from './claims.ts'
 import { type Database, databaseOf } from './database.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
+import { type AttachablePool, attachableOf } from './pool/attachable.ts'
 import { PoolCore, type PoolStats } from './pool/pool-core.ts'
 import { runtimeKeepsNothing } from './pool/pool-failures.ts'
 import { type PoolOptions, readPoolOptions } from './pool/pool-options.ts'
@@ -26,6 +27,7 @@ import { PoolQueries } from './pool/pool-queries.ts'
 import type { Scope, ScopeContext } from './scope.ts'
 import type { TransactionOptions } from './transaction-options.ts'
 
+export type { AttachablePool } from './pool/attachable.ts'
 export type { PoolStats } from './pool/pool-core.ts'
 export type { PoolOptions } from './pool/pool-options.ts'
 
@@ -69,6 +71,15 @@ export interface Pool extends PoolScope, Database, AsyncDisposable {
   scope(context?: ScopeContext): Scope
   /** As `run` of `createDatabase`, with such a scope. */
   run<T>(context: ScopeContext, work: (scope: Scope) => Promise<T>): Promise<T>
+  /**
+   * For `attachDatabasePool` of `@vercel/functions`, which keeps an instance of Vercel Fluid alive until its
+   * idle connections have closed: `attachDatabasePool(pool.attachable())`.
+   *
+   * @throws {NullpoolError} `ERR_OPTIONS` without `idleTimeoutMs`.
+   *
+   * @see https://vercel.com/docs/functions/functions-api-reference/vercel-functions-package#database-connection-pool-management
+   */
+  attachable(): AttachablePool
   /** How the connections are used at the moment: a snapshot. */
   readonly stats: PoolStats
   /**
@@ -128,6 +139,10 @@ class StationaryPool extends PoolQueries implements Pool {
 
   run<T>(context: ScopeContext, work: (scope: Scope) => Promise<T>): Promise<T> {
     return this.#requests.run(context, work)
+  }
+
+  attachable(): AttachablePool {
+    return attachableOf(this.#core)
   }
 
   close(): Promise<void> {

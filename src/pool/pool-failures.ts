@@ -34,6 +34,14 @@ export function poolClosed(mayHaveRun = false): NullpoolError {
   })
 }
 
+/** For a statement by a handle whose transaction or reservation has ended. */
+export function workOver(mayHaveRun: boolean): NullpoolError {
+  const words = `The connection that this sql had was given back to its pool. ${outcome(mayHaveRun)}`
+  return new NullpoolError('ERR_SCOPE_CLOSED', words, {
+    hint: 'Await every statement before the transaction ends or the reservation is released.',
+  })
+}
+
 /** For what one statement after another, each on any connection, cannot have. */
 export function needsOwnConnection(feature: string): NullpoolError {
   return new NullpoolError(
@@ -48,7 +56,7 @@ export function needsOwnConnection(feature: string): NullpoolError {
 /** For a statement that begins or ends a transaction of which the next one would not be a part. */
 export function refuseControl(text: string): NullpoolError | undefined {
   const words = wordsOf(text)
-  if (words === undefined || words.startsWith('set')) return undefined
+  if (words === undefined || /^(set|prepare (?!transaction))/.test(words)) return undefined
   return new NullpoolError(
     'ERR_SESSION_STATE',
     'A transaction cannot be begun or ended by a statement of pool.sql, of which each may run on another connection.',

@@ -9,7 +9,7 @@ import { Meter } from '../wire/meter.ts'
 import { Upstream } from '../wire/upstream.ts'
 import { Lease, usageOf, type WorkKind } from './lease.ts'
 import type { PoolCore } from './pool-core.ts'
-import { poolClosed, refuseControl } from './pool-failures.ts'
+import { poolClosed, refuseControl, workOver } from './pool-failures.ts'
 
 /**
  * One piece of work at a time: it takes a connection with its first statement, and gives it back as soon
@@ -51,7 +51,7 @@ export class PoolLane implements ScopeConnection {
 
   /** Whether it can be used for other work of the same kind. */
   get isReusable(): boolean {
-    return !this.#failed && !this.#keeps && !this.#upstream?.where.isStrange
+    return !this.#failed && !this.#over && !this.#upstream?.where.isStrange
   }
 
   admit(): void {
@@ -71,9 +71,10 @@ export class PoolLane implements ScopeConnection {
   /** The work is done. Calls back once nothing of it is under way, at once if that is so now. */
   done(freed: () => void): void {
     this.#keeps = false
+    // Whoever has left a transaction open, or uses a handle behind its end, has left.
+    const isLast = this.#kind !== 'query' || (this.#upstream?.inTransaction ?? false)
+    if (isLast) return void this.#end(workOver).then(freed)
     this.#freed = freed
-    // Whoever has left a transaction open has left: it is rolled back.
-    if (this.#upstream?.inTransaction && !this.#upstream.busy) void this.#end(poolClosed)
     this.#rest()
   }
 
@@ -89,8 +90,9 @@ export class PoolLane implements ScopeConnection {
 
   #end(failure: (mayHaveRun: boolean) => NullpoolError, cancelAfterMs?: number): Promise<void> {
     this.#over = true
-    const upstream = this.#connection()
-    const mayHaveRun = upstream.running
+    const upstream = this.#upstream
+    const mayHaveRun = upstream?.running ?? false
+    if (!upstream) return Promise.resolve()
     return upstream.close(() => failure(mayHaveRun), cancelAfterMs)
   }
 
