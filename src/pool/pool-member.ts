@@ -26,6 +26,16 @@ export class PoolMember {
     return Date.now() >= this.#expiresAt
   }
 
+  /** Whether it is to be looked at before it is used. */
+  get isDoubtful(): boolean {
+    return this.session.ended || this.isExpired || this.#needsPing
+  }
+
+  get #needsPing(): boolean {
+    const { pingAfterIdleMs } = this.#settings
+    return pingAfterIdleMs !== false && Date.now() - this.idleSince >= pingAfterIdleMs
+  }
+
   /** Whoever takes it looks after its slot. */
   detach(): this {
     this.session.onEnded = () => undefined
@@ -34,10 +44,9 @@ export class PoolMember {
 
   /** Ends it where it is too old or, asked, does not answer. Never rejects. */
   async check(): Promise<void> {
-    const { pingAfterIdleMs, database } = this.#settings
     if (this.isExpired) return this.hangUp()
-    if (pingAfterIdleMs === false || Date.now() - this.idleSince < pingAfterIdleMs) return
-    const withinMs = Math.min(database.connectTimeoutMs, LONGEST_PING_MS)
+    if (!this.#needsPing) return
+    const withinMs = Math.min(this.#settings.database.connectTimeoutMs, LONGEST_PING_MS)
     if (!(await runErrand(this.session, 'select 1', withinMs))) this.session.destroy()
   }
 

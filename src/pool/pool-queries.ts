@@ -10,6 +10,9 @@ import type { PoolCore } from './pool-core.ts'
 import { needsOwnConnection } from './pool-failures.ts'
 import type { PoolLane } from './pool-lane.ts'
 
+/** Of those who wait at the same time each has a client of the driver, which costs more to make than to keep. */
+const MOST_FREE = 256
+
 type Work<T> = (sql: TransactionSql) => Promise<T>
 
 /** Statements, transactions and batches, each on whatever connection is free. */
@@ -85,7 +88,7 @@ export class PoolQueries {
   }
 
   #keep(work: LaneWork): void {
-    if (this.#free.length < this.#core.sessions.limit) this.#free.push(work)
+    if (this.#free.length < MOST_FREE) this.#free.push(work)
   }
 }
 

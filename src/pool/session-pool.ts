@@ -1,4 +1,5 @@
 import type { NullpoolErrorCode } from '../errors.ts'
+import type { Cancellation } from '../wire/cancellation.ts'
 import type { Dial } from '../wire/dial.ts'
 import { settle } from '../wire/farewell.ts'
 import { closedEarly } from '../wire/loss.ts'
@@ -80,10 +81,11 @@ export class SessionPool {
   sourceFor(lease: Lease): SessionSource {
     return {
       open: (dial, options, events) => this.#lend(lease, dial, options, events),
-      // Without a wait where there is nothing to wait for: whoever asks next finds it.
+      take: (events, meter) => this.#take(lease, events, meter),
+      giveBack: (session, cancellation) => this.#giveBack(lease, session, cancellation),
       close: async (session, cancellation) => {
-        if (session.busy || !session.ready || session.status !== 'I') await settle(session)
-        if (cancellation.underWay) await cancellation.quiet()
+        await settle(session)
+        await cancellation.quiet()
         await this.#takeBack(lease, session)
       },
     }
@@ -115,6 +117,23 @@ export class SessionPool {
   /** Resolves when no connection is open. */
   async emptied(): Promise<void> {
     while (this.#slots > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
+  }
+
+  #take(lease: Lease, events: SessionEvents, meter: Meter): Session | undefined {
+    const member = this.#idle.at(-1)
+    if (!member || member.isDoubtful || this.#ending === 'closed') return undefined
+    this.#idle.pop()
+    lease.since = Date.now()
+    this.#leases.add(lease)
+    member.session.adopt(events, meter)
+    return this.#give(lease, member)
+  }
+
+  #giveBack(lease: Lease, session: Session, cancellation: Cancellation): boolean {
+    const isQuiet = session.ready && !session.busy && !cancellation.underWay
+    if (!isQuiet || session.status !== 'I' || this.#needsReset(lease)) return false
+    void this.#takeBack(lease, session)
+    return true
   }
 
   async #lend(

@@ -30,6 +30,7 @@ export interface Route {
 export class Dial {
   /** What is being waited for, for the message of a timeout. */
   phase = 'the TCP connection'
+  readonly startedAt: number = Date.now()
   #abort = new AbortController()
   #connection: Connection | undefined
 

@@ -1,6 +1,7 @@
 import type { Cancellation } from './cancellation.ts'
 import type { Dial } from './dial.ts'
 import { sayGoodbye } from './farewell.ts'
+import type { Meter } from './meter.ts'
 import { openSession } from './open-session.ts'
 import type { Session } from './session.ts'
 import type { SessionEvents, SessionOptions } from './session-events.ts'
@@ -16,6 +17,10 @@ export interface SessionSource {
    * @param cancellation - Whatever is on its way to cancel a statement of it.
    */
   close(session: Session, cancellation: Cancellation): Promise<void>
+  /** One that is at hand, without a wait. */
+  take?(events: SessionEvents, meter: Meter): Session | undefined
+  /** Takes back one at once; `false` where that needs a wait. */
+  giveBack?(session: Session, cancellation: Cancellation): boolean
 }
 
 /** Opens each, and closes it. */
