@@ -135,9 +135,7 @@ export class Upstream implements FlightCarrier {
   }
 
   /** Stops reading answers, or reads on. */
-  read(on: boolean): void {
-    this.#session?.read(on)
-  }
+  read = (on: boolean): void => this.#session?.read(on)
 
   /**
    * Stops what a driver is at: the server is asked to, or, where nothing was sent, it is answered here
@@ -197,10 +195,11 @@ export class Upstream implements FlightCarrier {
     return closing
   }
 
-  async #close(session: Session, error?: NullpoolError): Promise<void> {
+  #close(session: Session, error?: NullpoolError): Promise<void> {
     this.#session = undefined
     const { sessions = ownSessions, closeTimeoutMs } = this.#options
-    if (sessions.giveBack?.(session, this.#cancellation)) return this.#events.closed(error)
+    const isBack = sessions.giveBack?.(session, this.#cancellation)
+    if (isBack) return Promise.resolve(this.#events.closed(error))
     const goodbye = settledWithin(sessions.close(session, this.#cancellation), closeTimeoutMs)
     this.#closing = goodbye.then((ended) => {
       if (!ended) session.destroy()
