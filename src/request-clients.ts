@@ -1,7 +1,7 @@
 import type { Identity } from './claims.ts'
 import type { ConnectionPlan } from './connection-plan.ts'
 import type { DriverHost, Sql } from './drivers/driver.ts'
-import { createGuard, type Guard, type GuardMode } from './guard/guard.ts'
+import { createGuard, type Guard, type GuardMode, type GuardWords } from './guard/guard.ts'
 import type { Settings } from './options.ts'
 import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
 import { Batch } from './wire/batch.ts'
@@ -34,7 +34,7 @@ export interface ClientUsage {
   refuse?: Guard | undefined
   /** Told of each statement that needs a session. */
   found: () => void
-  lender: 'pool'
+  words: GuardWords
 }
 
 /** Makes clients of the driver, which all speak through the connection of one request. */
@@ -117,7 +117,7 @@ export class RequestClients {
     const guard = createGuard({
       session: this.guard,
       found: this.#usage?.found,
-      lender: this.#usage?.lender,
+      words: this.#usage?.words,
       // For whom a statement runs matters with any pooler.
       claims: identity ? (this.#settings.guard ?? 'throw') : 'off',
       warn: ({ code, message }) => this.#warn(code, message),

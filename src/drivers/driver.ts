@@ -62,6 +62,4 @@ export interface PoolHost extends Omit<DriverHost, 'connect' | 'connections'> {
 export interface Driver {
   /** Called once for a request, at its first use of `sql`. Must not connect by itself. */
   createClient(host: DriverHost): Sql
-  /** The client of a pool, where the driver can be used for one. */
-  createPoolClient?(host: PoolHost): Sql
 }

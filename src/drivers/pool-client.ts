@@ -1,9 +1,9 @@
 import postgres, { type Sql } from 'postgres'
-import type { PoolHost, PoolWork } from './driver.ts'
+import type { Driver, PoolHost, PoolWork } from './driver.ts'
 import { type Health, mendQuery } from './mend-query.ts'
 import { type OpenClient, openClient } from './open-client.ts'
 import { Outstanding } from './outstanding.ts'
-import { optionsFor, type SettledOptions } from './settled-options.ts'
+import { optionsFor, type SettledOptions, settledOptions } from './settled-options.ts'
 
 type Handler = (query: Query) => void
 
@@ -24,8 +24,15 @@ interface Hands {
 /**
  * A client of which every query, transaction and reservation is handed to a client of one connection when it
  * is to run. It connects to nothing by itself.
+ *
+ * @returns nothing for a driver that `postgresDriver` has not made.
  */
-export function createPoolClient(host: PoolHost, settled: SettledOptions): Sql {
+export function createPoolClient(driver: Driver, host: PoolHost): Sql | undefined {
+  const settled = settledOptions.get(driver)?.()
+  return settled && createClient(host, settled)
+}
+
+function createClient(host: PoolHost, settled: SettledOptions): Sql {
   const unused = (): never => {
     throw host.unsupported('A connection of the pool itself')
   }

@@ -1,15 +1,16 @@
 import postgres, { type Sql } from 'postgres'
 import type { Driver, DriverHost } from './driver.ts'
 import { openClient } from './open-client.ts'
-import { createPoolClient } from './pool-client.ts'
 import { reserveApart } from './reserve.ts'
 import {
   optionsFor,
   type PostgresDriverOptions,
   type SettledOptions,
   settle,
+  settledOptions,
 } from './settled-options.ts'
 
+export { createPoolClient } from './pool-client.ts'
 export type { PostgresDriverOptions } from './settled-options.ts'
 
 /**
@@ -31,16 +32,13 @@ export type { PostgresDriverOptions } from './settled-options.ts'
  */
 export function postgresDriver(options: PostgresDriverOptions = {}): Driver {
   let settled: SettledOptions | undefined
-  return {
-    createClient(host) {
-      settled ??= settle(options)
-      return createClient(host, settled)
-    },
-    createPoolClient(host) {
-      settled ??= settle(options)
-      return createPoolClient(host, settled)
-    },
+  const settleOnce = (): SettledOptions => {
+    settled ??= settle(options)
+    return settled
   }
+  const driver: Driver = { createClient: (host) => createClient(host, settleOnce()) }
+  settledOptions.set(driver, settleOnce)
+  return driver
 }
 
 function createClient(host: DriverHost, settled: SettledOptions): Sql {

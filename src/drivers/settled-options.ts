@@ -1,6 +1,6 @@
 import postgres, { type Notice, type Options, type PostgresType } from 'postgres'
 import { registerArrayTypes, type TypeOptions } from './array-types.ts'
-import type { DriverHost } from './driver.ts'
+import type { Driver, DriverHost } from './driver.ts'
 import { DriverSocket } from './driver-socket.ts'
 
 /** What of postgres.js's options makes sense for a connection that lives as long as a request. */
@@ -15,6 +15,9 @@ export interface PostgresDriverOptions {
 
 /** What postgres.js makes of its options, and takes as it is from then on: most of the work of a client. */
 export type SettledOptions = TypeOptions & { connection: unknown }
+
+/** The options of each driver, for those who make clients of other kinds. */
+export const settledOptions: WeakMap<Driver, () => SettledOptions> = new WeakMap()
 
 /** Nobody has asked for the statement without text. */
 function quietLogin(debug: PostgresDriverOptions['debug']): Pick<PostgresDriverOptions, 'debug'> {

@@ -48,6 +48,9 @@ const MAX_CHARACTERS = 1_048_576
 /** What this isolate has looked at. */
 const known = new RecentlyUsed<Findings>(MAX_TEXTS, MAX_CHARACTERS)
 
+/** How an error speaks of a place where sessions change hands. */
+export type GuardWords = readonly [place: string, also: string]
+
 /** What {@link createGuard} takes. */
 export interface GuardOptions {
   /** What becomes of statements that need a session. */
@@ -58,8 +61,8 @@ export interface GuardOptions {
   warn: (error: NullpoolError) => void
   /** Told of each statement that needs a session, whatever becomes of it. */
   found?: (() => void) | undefined
-  /** Whose connections are lent out statement by statement. @default 'pooler' */
-  lender?: 'pooler' | 'pool' | undefined
+  /** Where sessions change hands, and what else to do there. */
+  words?: GuardWords | undefined
 }
 
 /**
@@ -67,7 +70,7 @@ export interface GuardOptions {
  * functions, and whoever wants to can get around it.
  */
 export function createGuard(options: GuardOptions): Guard | undefined {
-  const { session, claims, warn, found, lender = 'pooler' } = options
+  const { session, claims, warn, found, words } = options
   if (session === 'off' && claims === 'off' && !found) return undefined
   return (text) => {
     if (!isSuspect(text)) return undefined
@@ -75,7 +78,7 @@ export function createGuard(options: GuardOptions): Guard | undefined {
     if (state) found?.()
     const changes = identity && claims !== 'off'
     const refuses = state && session !== 'off'
-    const error = changes ? changesClaims() : refuses && needsSession(state, lender)
+    const error = changes ? changesClaims() : refuses && needsSession(state, words)
     if (!error) return undefined
     if ((changes ? claims : session) === 'throw') return error
     warn(error)
@@ -91,12 +94,11 @@ function look(text: string): Findings {
   return found
 }
 
-function needsSession(state: SessionState, lender: 'pooler' | 'pool'): NullpoolError {
+function needsSession(state: SessionState, words?: GuardWords): NullpoolError {
   const [does, instead] = WORDS[state]
-  const place = lender === 'pool' ? 'in a pool' : 'behind a transaction-mode pooler'
+  const [place, also] = words ?? ['behind a transaction-mode pooler', '']
   const message = `A statement ${does}; ${place} the session is somebody else's a moment later.`
-  const hint =
-    lender === 'pool' ? `${instead} Or use sql.reserve(), a connection of one's own.` : instead
+  const hint = instead + also
   return new NullpoolError('ERR_SESSION_STATE', message, { hint })
 }
 

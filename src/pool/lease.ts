@@ -33,12 +33,15 @@ export class Lease {
   }
 }
 
+/** How errors speak of a pool. */
+const WORDS = ['in a pool', " Or use sql.reserve(), a connection of one's own."] as const
+
 /** How clients on a lease differ from those of a request. */
 export function usageOf(lease: Lease, guard: GuardMode, refuse?: Guard): ClientUsage {
   const found = (): void => {
     lease.needsReset = true
   }
-  return { guard, found, refuse, lender: 'pool' }
+  return { guard, found, refuse, words: WORDS }
 }
 
 const NAMES: Record<WorkKind, string> = {

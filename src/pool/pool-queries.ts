@@ -1,3 +1,4 @@
+import { createPoolClient } from '#driver'
 import { abortable, type Cancellable } from '../abortable.ts'
 import { type BatchResults, runBatch, runInTransaction } from '../batch.ts'
 import { type Claims, claimSettings, type Identity, identityOf } from '../claims.ts'
@@ -68,15 +69,16 @@ export class PoolQueries {
   #createClient(): Sql {
     const { driver } = this.#core.settings.database
     const { host, port, user, database } = this.#core.plan.target
-    if (!driver.createPoolClient) throw new NullpoolError('ERR_OPTIONS', NO_POOL_DRIVER)
-    const client: PoolHost = {
+    const poolHost: PoolHost = {
       ...{ host, port, user, database },
       begin: (kind, query) => this.#begin(kind, query),
       end: this.#end,
       notice: ({ severity, code, message }) => this.#core.warn(code, `${severity}: ${message}`),
       unsupported: needsOwnConnection,
     }
-    return driver.createPoolClient(client)
+    const client = createPoolClient(driver, poolHost)
+    if (!client) throw new NullpoolError('ERR_OPTIONS', NO_POOL_DRIVER)
+    return client
   }
 
   #begin(kind: WorkKind, query: object | undefined): PoolWork {
@@ -92,7 +94,7 @@ export class PoolQueries {
   }
 }
 
-const NO_POOL_DRIVER = 'The option driver takes a driver with createPoolClient(), for a pool.'
+const NO_POOL_DRIVER = 'The option driver takes what postgresDriver() gives, for a pool.'
 
 /** One use after another of a lane. */
 class LaneWork implements PoolWork {

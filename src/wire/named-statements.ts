@@ -11,7 +11,6 @@ import {
   statementText,
   type TransactionStatus,
 } from './messages.ts'
-import { isPrologue } from './prologue.ts'
 import type { Named, StatementNames } from './statement-names.ts'
 
 /** After these no statement of the session has its name any more. */
@@ -19,6 +18,10 @@ const FORGETS = /\b(discard|deallocate(\s+prepare)?)\s+all\b/i
 
 /** A name that no statement has: to close it is answered as Parse is, by one message without content. */
 const NO_NAME = 'none'
+
+/** A prologue, as `prologue.ts` writes it. */
+const CALL = 'set_config\\(\\$\\d+,\\$\\d+,true\\)'
+const PROLOGUE = new RegExp(`^select ${CALL}(?:,${CALL})*$`)
 
 /** Who gets the next answer to a Parse, a Bind or a Close. */
 type Slot =
@@ -77,6 +80,8 @@ export class NamedStatements {
   #current = ''
   /** Whether that statement only makes settings of its transaction. */
   #harmless = false
+  /** What that statement is where it has no name so far. */
+  #unnamed = ''
   #repeat: Group | undefined
   #skip = 0
 
@@ -153,6 +158,8 @@ export class NamedStatements {
     if (type === Frontend.parse) return this.#parse(message, group)
     if (type === Frontend.bind) {
       this.#slots.push({ of: 'bind', harmless: this.#harmless })
+      // Not its Parse: a driver may ask first what a statement takes.
+      if (this.#unnamed !== '') this.#names.noteRun(this.#unnamed)
       const at = message.indexOf(0, 5) + 1
       return [this.#current ? withName(message, at, this.#current) : message]
     }
@@ -176,13 +183,15 @@ export class NamedStatements {
     const text = statementText(message)
     const forgets = FORGETS.test(text)
     this.#current = ''
+    this.#unnamed = ''
     this.#harmless = isPrologue(text)
     group.forgets ||= forgets
     const key = group.place === undefined || forgets ? '' : statementKey(group.place, message)
     const known = key === '' ? undefined : this.#names.find(key)
     if (known?.ready) return this.#use(known, group)
     // Whoever comes before the answer to the Parse goes without a name: the Parse may fail.
-    if (key !== '' && !known && this.#names.hasSeen(key)) return this.#name(key, message)
+    if (key !== '' && !known && this.#names.hasRun(key)) return this.#name(key, message)
+    this.#unnamed = known ? '' : key
     this.#slots.push({ of: 'parse' })
     return [message]
   }
@@ -262,6 +271,11 @@ export class NamedStatements {
     this.#slots = []
     this.#groups = []
   }
+}
+
+/** Whether a statement makes settings of its transaction and does nothing else. */
+function isPrologue(text: string): boolean {
+  return PROLOGUE.test(text)
 }
 
 /** The statement does not exist any more, or gives something else than it did. */

@@ -6,14 +6,6 @@ export type Setting = readonly [name: string, value: string]
 /** `"$user"` in a search path is the role. */
 const MEANINGFUL = /^(search_path|role|session_authorization)$/i
 
-const CALL = 'set_config\\(\\$\\d+,\\$\\d+,true\\)'
-const PROLOGUE = new RegExp(`^select ${CALL}(?:,${CALL})*$`)
-
-/** Whether a statement makes settings of its transaction and does nothing else. */
-export function isPrologue(text: string): boolean {
-  return PROLOGUE.test(text)
-}
-
 const REPLIES = [
   Backend.parseComplete,
   Backend.bindComplete,

@@ -5,8 +5,8 @@ const MAX_TEXTS = 1_000
 
 /** What the connections of one pool know together. */
 export class StatementsInCommon {
-  /** Statements that have come before: what comes once needs no name. */
-  readonly seen: RecentlyUsed<true> = new RecentlyUsed(MAX_TEXTS)
+  /** Statements that have been run before: what comes once needs no name. */
+  readonly run: RecentlyUsed<true> = new RecentlyUsed(MAX_TEXTS)
   /** Rises when a statement turns out to be out of date: the others may be too. */
   epoch = 0
 }
@@ -43,11 +43,14 @@ export class StatementNames {
     return known
   }
 
-  /** Whether a statement has come before, on any connection. */
-  hasSeen(key: string): boolean {
-    if (this.#common.seen.get(key)) return true
-    this.#common.seen.set(key, true)
-    return false
+  /** Whether a statement has been run before, on any connection. */
+  hasRun(key: string): boolean {
+    return this.#common.run.get(key) === true
+  }
+
+  /** It is run now. */
+  noteRun(key: string): void {
+    this.#common.run.set(key, true)
   }
 
   /** A new name; the one that was not used the longest gives way. */
