@@ -32,8 +32,7 @@ describe('a pool and a request of its own', () => {
       moved: 3,
       one: { one: 1 },
       two: { two: 'two' },
-      // The database has no role anon: whoever has no role in the claims gets that one, or nothing.
-      claimed: '22023',
+      claimed: { role: 'pg_read_all_data' },
       stats: { size: 2, idle: 2, overflow: 0, waiting: 0 },
       request: { who: 'request' },
     })

@@ -3,7 +3,9 @@ import { createDatabase } from 'nullpool'
 import { createPool } from 'nullpool/stationary'
 
 const { DATABASE_URL: url = '' } = process.env
-const pool = createPool({ url, pooler: 'postgres', poolSize: 2, maxOverflow: 1 })
+// A role that every server has.
+const roles = ['pg_read_all_data']
+const pool = createPool({ url, pooler: 'postgres', poolSize: 2, maxOverflow: 1, roles })
 const found = await Promise.all(
   Array.from({ length: 20 }, async (_, n) => (await pool.sql`select ${n}::int as n`)[0]?.n),
 )
@@ -16,9 +18,7 @@ const [[one], [two]] = await pool.batch((sql) => [
   sql`select ${1}::int as one`,
   sql`select ${'two'}::text as two`,
 ])
-const claimed = await pool.as({ sub: 'me' }, {}).sql`select current_setting('role') as role`.catch(
-  (error) => error.code,
-)
+const [claimed] = await pool.as({ sub: 'me' }).sql`select current_setting('role') as role`
 const { stats } = pool
 const database = createDatabase({ url })
 const request = await database.run({}, async ({ sql }) => (await sql`select 'request' as who`)[0])
