@@ -4,7 +4,7 @@ import { checkStatements, handOver } from './drivers/hand-over.ts'
 import { NullpoolError } from './errors.ts'
 import { makerOf } from './lazy-sql.ts'
 import type { OpenTransaction } from './open-transaction.ts'
-import type { RequestConnection } from './request-connection.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { withOutcome } from './transaction-outcome.ts'
 
 /** The results of statements, in their order. */
@@ -17,7 +17,7 @@ export type BatchWork<T> = (sql: Sql) => T
 
 /** See `Scope.batch`. */
 export async function runBatch<const T extends readonly PromiseLike<unknown>[]>(
-  connection: RequestConnection,
+  connection: ScopeConnection,
   identity: Identity | undefined,
   sql: Sql,
   work: BatchWork<T>,

@@ -1,4 +1,5 @@
 import { NullpoolError } from './errors.ts'
+import { readSettings } from './transaction-options.ts'
 import type { Setting } from './wire/prologue.ts'
 
 /**
@@ -13,6 +14,17 @@ export interface Identity {
   settings: readonly Setting[]
   /** Tells one identity from another, for transactions inside of transactions. */
   key: string
+}
+
+/** For whom, with the settings that somebody wants beside. */
+export function identityOf(
+  claims: readonly Setting[],
+  settings: Readonly<Record<string, string>>,
+): Identity {
+  const more = readSettings(settings)
+  refuseIdentity(more)
+  const all = [...claims, ...more]
+  return { settings: all, key: JSON.stringify(all) }
 }
 
 /** Roles that claims may name where the option `roles` says nothing. */

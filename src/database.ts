@@ -45,10 +45,15 @@ export interface Database {
  */
 export function createDatabase(options: DatabaseOptions = {}): Database {
   const settings = resolveOptions(options)
+  return databaseOf((context) => new RequestConnection(settings, context))
+}
+
+/** Makes scopes on connections of any origin. */
+export function databaseOf(connect: (context: ScopeContext) => RequestConnection): Database {
   return {
-    scope: (context = {}) => new RequestScope(new RequestConnection(settings, context)),
+    scope: (context = {}) => new RequestScope(connect(context)),
     async run(context, work) {
-      const connection = new RequestConnection(settings, context)
+      const connection = connect(context)
       const scope = new RequestScope(connection)
       try {
         const result = await connection.run(() => work(scope))

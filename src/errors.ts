@@ -48,6 +48,8 @@ export type NullpoolErrorCode =
   | 'ERR_GATEWAY_LIMIT'
   | 'ERR_GATEWAY_SIZE'
   | 'ERR_ABORTED'
+  | 'ERR_POOL_TIMEOUT'
+  | 'ERR_POOL_CLOSED'
   | 'ERR_SCOPE_CLOSED'
   | 'ERR_SCOPE_FOREIGN'
 

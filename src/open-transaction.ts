@@ -4,7 +4,7 @@ import { NullpoolError } from './errors.ts'
 import { lazySql, makerOf } from './lazy-sql.ts'
 import { Nesting } from './nesting.ts'
 import type { ClientTypes } from './request-clients.ts'
-import type { RequestConnection } from './request-connection.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { transactionOver, transactionRolledBack } from './scope-refusals.ts'
 import { transactionHandle } from './transaction-handle.ts'
 import type { Beginning } from './transaction-options.ts'
@@ -26,7 +26,7 @@ interface Member {
 export class OpenTransaction {
   /** Rejects when the connection is lost while nothing of the transaction waits for it. */
   readonly failed: Promise<never>
-  #connection: RequestConnection
+  #connection: ScopeConnection
   #identity: Identity | undefined
   #beginning: Beginning
   #members: Member[] = []
@@ -43,7 +43,7 @@ export class OpenTransaction {
   /** The error of the lost connection that was told first, of which the whole transaction dies. */
   #loss: NullpoolError | undefined
 
-  constructor(connection: RequestConnection, identity: Identity | undefined, beginning: Beginning) {
+  constructor(connection: ScopeConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
     this.#identity = identity
     this.#beginning = beginning
@@ -127,8 +127,9 @@ export class OpenTransaction {
   }
 
   /** Whether it is open, on this connection and for the same somebody. */
-  isOpenFor(connection: RequestConnection, identity: Identity | undefined): boolean {
-    const same = this.#connection === connection && this.#identity?.key === identity?.key
+  isOpenFor(connection: ScopeConnection, identity: Identity | undefined): boolean {
+    const same =
+      this.#connection.origin === connection.origin && this.#identity?.key === identity?.key
     return this.#ending === undefined && same
   }
 

@@ -2,7 +2,7 @@ import type { Identity } from './claims.ts'
 import type { ConnectionPlan } from './connection-plan.ts'
 import type { DriverHost, Sql } from './drivers/driver.ts'
 import type { NullpoolError } from './errors.ts'
-import { createGuard, type Guard, type GuardMode } from './guard/guard.ts'
+import { createGuard, type Guard, type GuardMode, type GuardWords } from './guard/guard.ts'
 import type { Settings } from './options.ts'
 import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
 import { Batch } from './wire/batch.ts'
@@ -36,12 +36,24 @@ export interface ClientOptions {
 /** Opens a front for the client that listens. */
 export type OpenFront = (listener: FrontListener, options?: FrontOptions) => Front
 
+/** How clients of a pool differ from those of a request. */
+export interface ClientUsage {
+  /** What becomes of statements that need a session. */
+  guard: GuardMode
+  /** Looks at each statement before everything else. */
+  refuse?: Guard | undefined
+  /** Told of each statement that needs a session. */
+  found: () => void
+  words: GuardWords
+}
+
 /** Makes clients of the driver, which all speak through the connection of one request. */
 export class RequestClients {
   readonly #settings: Settings
   readonly #plan: ConnectionPlan
   readonly #connect: () => Upstream
   readonly #warn: (code: string, message: string) => void
+  readonly #usage: ClientUsage | undefined
 
   /** Takes what gives the connection, and what is told of warnings. */
   constructor(
@@ -49,25 +61,33 @@ export class RequestClients {
     plan: ConnectionPlan,
     connect: () => Upstream,
     warn: (code: string, message: string) => void,
+    usage?: ClientUsage,
   ) {
     this.#settings = settings
     this.#plan = plan
     this.#connect = connect
     this.#warn = warn
+    this.#usage = usage
   }
 
   /** A client; see {@link ClientOptions}. */
-  create({ identity, front, opened, types }: ClientOptions = {}): Sql {
-    const openFront = this.prepareFront(identity)
-    const sql = this.#createClient((listener) => {
-      const made = openFront(listener, front?.())
-      opened?.(made)
-      return made
-    })
+  create(options: ClientOptions = {}): Sql {
+    const { types } = options
+    const sql = this.#createClient(this.connector(options))
     types?.change?.(sql.options as unknown as TypeHandlers)
     Object.assign(sql.options.parsers, types?.parsers)
     Object.assign(sql.options.serializers, types?.serializers)
     return sql
+  }
+
+  /** What connects a client that is made elsewhere. */
+  connector({ identity, front, opened }: ClientOptions): DriverHost['connect'] {
+    const openFront = this.prepareFront(identity)
+    return (listener) => {
+      const made = openFront(listener, front?.())
+      opened?.(made)
+      return made
+    }
   }
 
   /**
@@ -95,7 +115,7 @@ export class RequestClients {
 
   /** What becomes of statements that need a session. */
   get guard(): GuardMode {
-    return this.#plan.guard
+    return this.#usage?.guard ?? this.#plan.guard
   }
 
   /** Tells of what is let through all the same. */
@@ -120,11 +140,15 @@ export class RequestClients {
   }
 
   #guardFor(identity: Identity | undefined): Guard | undefined {
-    return createGuard({
-      session: this.#plan.guard,
+    const guard = createGuard({
+      session: this.guard,
+      found: this.#usage?.found,
+      words: this.#usage?.words,
       // For whom a statement runs matters with any pooler.
       claims: identity ? (this.#settings.guard ?? 'throw') : 'off',
       warn: (error) => this.warn(error),
     })
+    const refuse = this.#usage?.refuse
+    return refuse ? (text) => refuse(text) ?? guard?.(text) : guard
   }
 }

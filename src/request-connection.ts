@@ -1,14 +1,15 @@
 import { runtime } from '#runtime'
-import { type Claims, claimSettings, type Identity, refuseIdentity } from './claims.ts'
+import { type Claims, claimSettings, type Identity, identityOf } from './claims.ts'
 import { type ConnectionPlan, planConnection } from './connection-plan.ts'
 import type { NullpoolError } from './errors.ts'
-import type { Settings } from './options.ts'
-import { RequestClients } from './request-clients.ts'
+import type { NullpoolEvent, Settings } from './options.ts'
+import { type ClientUsage, RequestClients } from './request-clients.ts'
 import type { ScopeContext, ScopeMetrics } from './scope.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { aborted, cancelledInVain, foreignScope, scopeClosed } from './scope-refusals.ts'
-import { readSettings } from './transaction-options.ts'
 import type { Flight } from './wire/flight.ts'
 import { Meter } from './wire/meter.ts'
+import type { SessionSource } from './wire/session-source.ts'
 import { Upstream } from './wire/upstream.ts'
 
 /** The request that the code at hand answers. */
@@ -23,10 +24,21 @@ const CANCEL_AFTER_MS = 100
 /** How long such a response keeps an idle connection, once it has needed a second one. */
 const LINGER_MS = 1_000
 
+/** A pool that lends a connection for the length of a request. */
+export interface ConnectionLender {
+  readonly plan: ConnectionPlan
+  readonly sessions: SessionSource
+  readonly usage: ClientUsage
+  /** The request is over and has given back what it had. */
+  ended(): void
+}
+
 /** The connection of one request and its life: serving, then draining, then over. */
-export class RequestConnection {
+export class RequestConnection implements ScopeConnection {
+  readonly origin: unknown = this
   readonly #settings: Settings
   readonly #context: ScopeContext
+  readonly #lender: ConnectionLender | undefined
   readonly #parent = current.get()
   readonly #meter = new Meter()
   #plan: ConnectionPlan | undefined
@@ -38,9 +50,11 @@ export class RequestConnection {
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
 
-  constructor(settings: Settings, context: ScopeContext) {
+  constructor(settings: Settings, context: ScopeContext, lender?: ConnectionLender) {
     this.#settings = settings
     this.#context = context
+    this.#lender = lender
+    this.#plan = lender?.plan
     if (settings.eager) this.#openEarly()
   }
 
@@ -117,6 +131,7 @@ export class RequestConnection {
     this.#context.signal?.removeEventListener('abort', this.#onAbort)
     this.#closing ??=
       this.#upstream?.close(() => failure(mayHaveRun), cancelAfterMs) ?? Promise.resolve()
+    void this.#closing.then(() => this.#lender?.ended())
     return this.#closing
   }
 
@@ -151,10 +166,7 @@ export class RequestConnection {
 
   /** For whom statements run, with the settings that somebody wants beside. */
   identify(claims: Claims | null | undefined, settings: Record<string, string>): Identity {
-    const more = readSettings(settings)
-    refuseIdentity(more)
-    const all = [...claimSettings(claims, this.#settings.roles), ...more]
-    return { settings: all, key: JSON.stringify(all) }
+    return identityOf(claimSettings(claims, this.#settings.roles), settings)
   }
 
   /** What makes clients on this connection. */
@@ -162,7 +174,8 @@ export class RequestConnection {
     if (this.#clients) return this.#clients
     const plan = this.#planned()
     const warn = (code: string, message: string): void => this.#warn(code, message)
-    this.#clients = new RequestClients(this.#settings, plan, () => this.#connection(), warn)
+    const connect = (): Upstream => this.#connection()
+    this.#clients = new RequestClients(this.#settings, plan, connect, warn, this.#lender?.usage)
     return this.#clients
   }
 
@@ -175,14 +188,14 @@ export class RequestConnection {
     if (this.#upstream) return this.#upstream
     const { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs } = this.#settings
     const { route, credentials, warnings } = this.#planned()
-    for (const { code, message, fix } of warnings) this.#warn(code, `${message} ${fix}`)
+    if (!this.#lender)
+      for (const { code, message, fix } of warnings) this.#warn(code, `${message} ${fix}`)
     const limits = { connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs }
     const upstream = new Upstream(
-      { route, credentials, ...limits, meter: this.#meter },
+      { route, credentials, ...limits, meter: this.#meter, sessions: this.#lender?.sessions },
       {
         opening: () => this.#opening(),
-        opened: (durationMs) =>
-          this.#settings.emit({ type: 'connect', ...route.address, durationMs }),
+        opened: (durationMs) => this.#emitOwn({ type: 'connect', ...route.address, durationMs }),
         background: (work) => this.#waitUntil(work),
         closed: (error) => this.#disconnected(error),
         idle: () => this.#settle(),
@@ -226,7 +239,7 @@ export class RequestConnection {
   #disconnected(error: NullpoolError | undefined): void {
     this.#closed?.()
     this.#closed = undefined
-    this.#settings.emit(error ? { type: 'close', error: error.code } : { type: 'close' })
+    this.#emitOwn(error ? { type: 'close', error: error.code } : { type: 'close' })
   }
 
   /** Closes once nothing of the request uses the connection. */
@@ -261,6 +274,11 @@ export class RequestConnection {
     } catch {
       // Too late in the life of the request for the platform; the close is bounded all the same.
     }
+  }
+
+  /** What a pool lends it opens and closes, and tells of. */
+  #emitOwn(event: NullpoolEvent): void {
+    if (!this.#lender) this.#settings.emit(event)
   }
 
   #warn(code: string, message: string): void {

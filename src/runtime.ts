@@ -24,6 +24,8 @@ export interface Runtime {
   resolve?(name: string): Promise<readonly string[]>
   /** Keeps the process of a request alive, where the platform offers that without a request. */
   waitUntil?(promise: Promise<unknown>): void
+  /** Whether a connection may be used by one request after another; it may not, unless this says so. */
+  keepsConnections?(): boolean
   /** A new, empty context. Runtimes without one never see a value. */
   createContext<T>(): AsyncContext<T>
 }

@@ -4,7 +4,7 @@ import type { TransactionSql } from './drivers/driver.ts'
 import { NullpoolError } from './errors.ts'
 import { OpenTransaction } from './open-transaction.ts'
 import type { ClientTypes } from './request-clients.ts'
-import type { RequestConnection } from './request-connection.ts'
+import type { ScopeConnection } from './scope-connection.ts'
 import { savepointOptions } from './scope-refusals.ts'
 import { readTransactionOptions, type TransactionOptions } from './transaction-options.ts'
 
@@ -25,7 +25,7 @@ export function runInside<T>(open: OpenTransaction, work: () => T): T {
 
 /** The transaction that the code at hand runs in, where it is one of this connection and somebody. */
 export function enclosingTransaction(
-  connection: RequestConnection,
+  connection: ScopeConnection,
   identity: Identity | undefined,
 ): OpenTransaction | undefined {
   const open = current.get()
@@ -34,7 +34,7 @@ export function enclosingTransaction(
 
 /** Where a transaction is to be. */
 export interface TransactionPlace {
-  connection: RequestConnection
+  connection: ScopeConnection
   identity: Identity | undefined
   /** The transaction that the whole request is. */
   whole?: OpenTransaction | undefined

@@ -44,9 +44,13 @@ const CAPABILITIES: Record<string, (test: Test, place: Place) => void> = {
  *
  * @param options - What leads to the database of this runtime; nothing where its environment or its
  *   bindings do.
+ * @param connect - What makes the databases, where it is not `createDatabase`.
  */
-export function databaseContract(test: Test, options: DatabaseOptions = {}): void {
-  const connect = (more: DatabaseOptions = {}): Database => createDatabase({ ...options, ...more })
+export function databaseContract(
+  test: Test,
+  options: DatabaseOptions = {},
+  connect: Place['connect'] = (more = {}) => createDatabase({ ...options, ...more }),
+): void {
   const run: Run = (work) => connect().run({}, work)
   for (const [capability, register] of Object.entries(CAPABILITIES)) {
     const named: Test = (name, work) => test(`${capability}: ${name}`, work)

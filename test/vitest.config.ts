@@ -12,6 +12,7 @@ const byName = {
   'nullpool/kysely': built('kysely.js'),
   'nullpool/neon': built('neon.js'),
   'nullpool/gateway': built('gateway/index.js'),
+  'nullpool/stationary': built('stationary.js'),
   nullpool: built('index.js'),
 }
 

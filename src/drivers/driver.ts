@@ -36,6 +36,28 @@ export interface DriverHost {
   unsupported(feature: string): NullpoolError
 }
 
+/** One use of a connection of a pool. */
+export interface PoolWork {
+  /** A stand-in for a connection, as of {@link DriverHost}. */
+  connect(listener: FrontListener): DriverConnection
+  /** Whatever the driver wants to keep for the next use. */
+  client?: unknown
+  /** Nothing more comes of this use. */
+  done(): void
+}
+
+/** What a driver is given to make the client of a pool. */
+export interface PoolHost extends Omit<DriverHost, 'connect' | 'connections'> {
+  /**
+   * Begins one use, which waits for its connection by itself.
+   *
+   * @throws NullpoolError where the pool is closed.
+   */
+  begin(kind: 'query' | 'transaction' | 'reserve', query?: object): PoolWork
+  /** The user ends the client. */
+  end(): Promise<void>
+}
+
 /** Makes clients that speak through a {@link DriverHost}. The default one is postgres.js. */
 export interface Driver {
   /** Called once for a request, at its first use of `sql`. Must not connect by itself. */

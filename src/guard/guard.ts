@@ -48,6 +48,9 @@ const MAX_CHARACTERS = 1_048_576
 /** What this isolate has looked at. */
 const known = new RecentlyUsed<Findings>(MAX_TEXTS, MAX_CHARACTERS)
 
+/** How an error speaks of a place where sessions change hands. */
+export type GuardWords = readonly [place: string, also: string]
+
 /** What {@link createGuard} takes. */
 export interface GuardOptions {
   /** What becomes of statements that need a session. */
@@ -56,19 +59,26 @@ export interface GuardOptions {
   claims: GuardMode
   /** Told of what is let through all the same. */
   warn: (error: NullpoolError) => void
+  /** Told of each statement that needs a session, whatever becomes of it. */
+  found?: (() => void) | undefined
+  /** Where sessions change hands, and what else to do there. */
+  words?: GuardWords | undefined
 }
 
 /**
  * Keeps statements from a transaction-mode pooler that need a session, by accident: it does not look into
  * functions, and whoever wants to can get around it.
  */
-export function createGuard({ session, claims, warn }: GuardOptions): Guard | undefined {
-  if (session === 'off' && claims === 'off') return undefined
+export function createGuard(options: GuardOptions): Guard | undefined {
+  const { session, claims, warn, found, words } = options
+  if (session === 'off' && claims === 'off' && !found) return undefined
   return (text) => {
     if (!isSuspect(text)) return undefined
     const { state, identity } = look(text)
+    if (state) found?.()
     const changes = identity && claims !== 'off'
-    const error = changes ? changesClaims() : state && session !== 'off' && needsSession(state)
+    const refuses = state && session !== 'off'
+    const error = changes ? changesClaims() : refuses && needsSession(state, words)
     if (!error) return undefined
     if ((changes ? claims : session) === 'throw') return error
     warn(error)
@@ -84,9 +94,11 @@ function look(text: string): Findings {
   return found
 }
 
-function needsSession(state: SessionState): NullpoolError {
-  const [does, hint] = WORDS[state]
-  const message = `A statement ${does}; behind a transaction-mode pooler the session is somebody else's a moment later.`
+function needsSession(state: SessionState, words?: GuardWords): NullpoolError {
+  const [does, instead] = WORDS[state]
+  const [place, also] = words ?? ['behind a transaction-mode pooler', '']
+  const message = `A statement ${does}; ${place} the session is somebody else's a moment later.`
+  const hint = instead + also
   return new NullpoolError('ERR_SESSION_STATE', message, { hint })
 }
 

@@ -29,6 +29,8 @@ export const runtime: Runtime = {
     })
     EdgeRuntime.waitUntil(settled)
   },
+  // Supabase's runtime freezes and ends its workers as it likes.
+  keepsConnections: () => typeof EdgeRuntime === 'undefined',
   createContext<T>(): AsyncContext<T> {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }

@@ -13,6 +13,7 @@ export const runtime: Runtime = {
   variable: (name) => env[name],
   waitUntil: waitUntilOnVercel,
   resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+  keepsConnections: () => true,
   createContext<T>(): AsyncContext<T> {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }

@@ -9,6 +9,7 @@ export class Cancellation {
   #route: Route
   #background: (work: Promise<void>) => void
   #requests = 0
+  #settled: Promise<void> = Promise.resolve()
   #unwanted: Flight | undefined
 
   /** Takes what keeps the platform from ending the request before a cancel request has been heard. */
@@ -20,6 +21,11 @@ export class Cancellation {
   /** Whether a request is on its way: a statement that leaves now could be stopped by it. */
   get underWay(): boolean {
     return this.#requests > 0
+  }
+
+  /** Resolves when no request is on its way. Never rejects. */
+  async quiet(): Promise<void> {
+    while (this.#requests > 0) await this.#settled
   }
 
   /** Whether something is to be stopped that has not been asked for. */
@@ -57,6 +63,7 @@ export class Cancellation {
   async request(key: BackendKey): Promise<void> {
     this.#requests += 1
     const requested = requestCancel(this.#route, key)
+    this.#settled = Promise.all([this.#settled, requested]).then(() => undefined)
     this.#background(requested)
     await requested
     this.#requests -= 1

@@ -4,6 +4,14 @@ import type { Expected } from './replies.ts'
 
 const ROW = [Backend.rowDescription, Backend.noData]
 
+/** Whether a Flush now asks what the unnamed statement takes and gives, and for nothing else. */
+export function asksToDescribe(flight: {
+  requests: string
+  localAnswer: Uint8Array | undefined
+}): boolean {
+  return flight.requests === 'PD' && !flight.localAnswer
+}
+
 /**
  * The question of a driver, before it sends values, what a statement takes and gives. This isolate
  * answers it where it has heard the answer before.

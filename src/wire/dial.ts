@@ -38,6 +38,7 @@ export interface Route {
 export class Dial {
   /** What is being waited for, for the message of a timeout. */
   phase = 'the TCP connection'
+  readonly startedAt: number = Date.now()
   #abort = new AbortController()
   #connection: Connection | undefined
 
@@ -96,6 +97,11 @@ export class Dial {
     const login = await authenticate(channel, credentials, loginOptions(route, connection))
     this.#throwIfGivenUp()
     return { connection, login }
+  }
+
+  /** Aborts when nobody wants the connection any more. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
   }
 
   /** Whether nobody wants the connection any more. */

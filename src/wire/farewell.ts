@@ -8,12 +8,17 @@ import type { Session } from './session.ts'
  * the server: bound it.
  */
 export async function sayGoodbye(session: Session): Promise<void> {
+  await settle(session)
+  await session.terminate()
+}
+
+/** Brings what is under way to its end, and rolls an open transaction back. May wait for the server. */
+export async function settle(session: Session): Promise<void> {
   // A driver that has stopped the reading cannot start it again.
   session.read(true)
   session.proceed()
   if (session.busy || !session.ready) await session.nextIdle()
   await rollBack(session)
-  await session.terminate()
 }
 
 /** Ends the transaction that is open, if one is. */

@@ -1,6 +1,7 @@
 import type { Flight } from './flight.ts'
 import { type FlightReceiver, ownerOf } from './flight-receiver.ts'
 import type { TransactionStatus } from './messages.ts'
+import { Waiters } from './waiters.ts'
 
 /** The flights of one upstream: those that wait, and those that are under way, in order. */
 export class FlightQueue {
@@ -9,7 +10,7 @@ export class FlightQueue {
   #concurrency: number
   /** Whose flight was sent last: the transaction that is open is that receiver's. */
   #owner: FlightReceiver | undefined
-  #ended: (() => void) | undefined
+  #ends = new Waiters()
 
   /** Takes how many flights of one driver may be under way together. */
   constructor(concurrency: number) {
@@ -99,15 +100,13 @@ export class FlightQueue {
 
   /** Notes that the oldest flight under way has ended. */
   ended(): Flight | undefined {
-    this.#ended?.()
+    this.#ends.wake()
     return this.#underWay.shift()
   }
 
   /** Resolves when a flight ends, also one that has been forgotten. */
   nextEnd(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#ended = resolve
-    })
+    return this.#ends.next()
   }
 
   /** Notes that a flight did not go after all, nor anything else that its driver has waiting. */

@@ -1,4 +1,5 @@
 import type { NullpoolError } from '../errors.ts'
+import type { Place } from './description.ts'
 import type { Flight } from './flight.ts'
 import type { TransactionStatus } from './messages.ts'
 
@@ -6,6 +7,8 @@ import type { TransactionStatus } from './messages.ts'
 export interface FlightReceiver {
   /** Whose transactions its flights are part of; its own, unless it says so. */
   readonly owner?: FlightReceiver
+  /** Where its statements mean what they mean elsewhere; nowhere, unless it says so. */
+  readonly place?: Place | undefined
   /** Bytes of whole messages, in order. */
   receive(bytes: Uint8Array): void
   /** The flight's ReadyForQuery has been received; it was part of the bytes. */

@@ -1,6 +1,8 @@
 import type { NullpoolError } from '../errors.ts'
 import { changesMeaning } from './changes-meaning.ts'
 import { controlWords } from './control-statement.ts'
+import { asksToDescribe } from './describing.ts'
+import type { Place } from './description.ts'
 import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
@@ -70,6 +72,11 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   get owner(): Front {
     return this.#owner
+  }
+
+  get place(): Place | undefined {
+    const { isStrange, place } = this.#upstream.where
+    return isStrange ? undefined : `${place}/${this.#prologue?.meaning ?? ''}`
   }
 
   /** What is certain of the transaction that this front is for. */
@@ -291,9 +298,4 @@ export class Front implements FlightReceiver, UpstreamUser {
       if (!this.#ended) task()
     })
   }
-}
-
-/** Whether a Flush now asks what the unnamed statement takes and gives, and for nothing else. */
-function asksToDescribe({ requests, localAnswer }: Flight): boolean {
-  return requests === 'PD' && !localAnswer
 }

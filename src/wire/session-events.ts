@@ -3,6 +3,7 @@ import type { Route } from './dial.ts'
 import type { Flight } from './flight.ts'
 import type { Credentials } from './handshake.ts'
 import type { Meter } from './meter.ts'
+import type { NamedStatements } from './named-statements.ts'
 
 /** Everything a session needs to know; the same for each session of a request. */
 export interface SessionOptions {
@@ -13,6 +14,11 @@ export interface SessionOptions {
   /** How often a pooler that is full is asked again. */
   connectRetries: number
   meter: Meter
+  /**
+   * Makes what gives statements names, where a session has its backend to itself and lasts; takes what
+   * sends bytes.
+   */
+  names?: ((send: (bytes: Uint8Array) => void) => NamedStatements) | undefined
 }
 
 /** What a session tells its owner. */

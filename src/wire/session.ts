@@ -1,8 +1,9 @@
+import type { NullpoolError } from '../errors.ts'
 import { Delivery } from './delivery.ts'
 import type { Flight } from './flight.ts'
-import { Gate } from './gate.ts'
 import { Greeting } from './greeting.ts'
 import type { Login } from './handshake.ts'
+import { Inbox } from './inbox.ts'
 import { readyForQuery } from './local-answers.ts'
 import { closedByServer, closedEarly, connectTimeout } from './loss.ts'
 import type { MessageReader } from './message-reader.ts'
@@ -13,6 +14,8 @@ import {
   type TransactionStatus,
   terminateMessage,
 } from './messages.ts'
+import type { Meter } from './meter.ts'
+import type { NamedStatements } from './named-statements.ts'
 import { Outbox } from './outbox.ts'
 import { SearchPath } from './search-path.ts'
 import { throwIfFatal } from './server-failure.ts'
@@ -20,6 +23,7 @@ import type { SessionEvents, SessionOptions } from './session-events.ts'
 import type { Connection } from './transport.ts'
 import { transportFailure } from './transport-failure.ts'
 import { Turn } from './turn.ts'
+import { Waiters } from './waiters.ts'
 import { checkAnswer } from './well-formed.ts'
 
 /**
@@ -29,18 +33,23 @@ export class Session {
   /** The transaction status of the last ReadyForQuery. */
   status: TransactionStatus = 'I'
   readonly searchPath: SearchPath = new SearchPath()
+  /** What gives its statements names. */
+  readonly names: NamedStatements | undefined
+  /** What has ended it, where nobody wanted it to. */
+  failure: NullpoolError | undefined
+  /** Called once, when nothing more will come of it. */
+  onEnded: () => void = () => undefined
   #options: SessionOptions
   #events: SessionEvents
   #connection: Connection
-  #reader: MessageReader
   /** What has been sent and not been answered, the oldest first. */
   #flights: Flight[] = []
   #ready = false
   #ended = false
   #turn: Turn
   #outbox: Outbox
-  #reading = new Gate()
-  #idleWaiters: (() => void)[] = []
+  #inbox: Inbox
+  #idleWaiters = new Waiters()
   #delivery = new Delivery()
   #greeting: Greeting
   /** Leaves with the first flight, or by itself where there is none. */
@@ -57,11 +66,34 @@ export class Session {
     this.#options = options
     this.#events = events
     this.#connection = connection
-    this.#reader = reader
     this.#greeting = new Greeting(login)
     this.#proof = login.proof
     this.#outbox = new Outbox(connection, (error) => this.#writeFailed(error), login.unasked)
     this.#turn = new Turn(options.queryTimeoutMs, (error) => events.expired(error))
+    this.names = options.names?.((bytes) => void this.#write(bytes).catch(() => undefined))
+    this.#inbox = this.#listen(connection, reader)
+  }
+
+  /** Carries flights for somebody else from now on. */
+  adopt(events: SessionEvents, meter: Meter): void {
+    this.#turn.stop()
+    this.#events = events
+    this.#options = { ...this.#options, meter }
+    this.#turn = new Turn(this.#options.queryTimeoutMs, (error) => events.expired(error))
+  }
+
+  #listen(connection: Connection, reader: MessageReader): Inbox {
+    return new Inbox(connection, reader, this.names, {
+      passesRows: () => this.#ready && (this.#flights[0]?.passesRows ?? false),
+      received: (bytes) => this.#options.meter.received(bytes),
+      rows: (rows) => this.#passRows(rows),
+      message: (message) => (this.#ready ? this.#answer(message) : this.#greet(message)),
+      emptied: () => {
+        this.#handOn(this.#delivery.take())
+        this.#watch()
+      },
+      ended: (error) => this.#lose(error),
+    })
   }
 
   /** Waits for the rest of the login, which has the same deadline as its beginning, and reads on. */
@@ -70,13 +102,12 @@ export class Session {
     meter.connects += 1
     const left = Math.max(1, connectTimeoutMs - (Date.now() - startedAt))
     this.#turn.await(left, () => {
-      const mayHaveRun = this.#flights[0]?.sent ?? false
       this.#lose(
-        connectTimeout(route.address, connectTimeoutMs, 'the end of the login', mayHaveRun),
+        connectTimeout(route.address, connectTimeoutMs, 'the end of the login', this.#mayHaveRun),
       )
     })
     meter.connectMs += Date.now() - startedAt
-    void this.#readOn()
+    void this.#inbox.readOn()
   }
 
   /** What a CancelRequest needs, once the server has told it. */
@@ -94,6 +125,10 @@ export class Session {
     return this.#flights.length > 0
   }
 
+  get #mayHaveRun(): boolean {
+    return this.#flights[0]?.sent ?? false
+  }
+
   /** Whether the login is complete. */
   get ready(): boolean {
     return this.#ready
@@ -101,7 +136,7 @@ export class Session {
 
   /** Resolves when nothing is under way, or nothing can be. */
   nextIdle(): Promise<void> {
-    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+    return this.#idleWaiters.next()
   }
 
   /** Sends what a flight has ready and takes its answers. */
@@ -114,7 +149,8 @@ export class Session {
   send(flight: Flight): void {
     if (this.#ended) return
     if (flight.over) return queueMicrotask(() => this.#finishHere(flight))
-    this.#write(flight.take()).then(
+    const bytes = this.names ? this.names.take(flight, this.status) : flight.take()
+    this.#write(bytes).then(
       () => {
         flight.taken()
         this.#watch()
@@ -126,8 +162,7 @@ export class Session {
 
   /** Stops reading, so that the server's send buffer fills, or reads on. */
   read(on: boolean): void {
-    if (on) this.#reading.open()
-    else this.#reading.close()
+    this.#inbox.read(on)
     this.#watch()
   }
 
@@ -157,32 +192,30 @@ export class Session {
   }
 
   #end(): void {
+    const already = this.#ended
     this.#ended = true
     this.#turn.stop()
     this.#outbox.open()
-    this.#reading.open()
-    this.#wakeWaiters()
-  }
-
-  #wakeWaiters(): void {
-    for (const wake of this.#idleWaiters.splice(0)) wake()
+    this.#inbox.stop()
+    this.#idleWaiters.wake()
+    if (!already) this.onEnded()
   }
 
   /** Gives up, for the transport's error or, without one, because the server has closed. */
   #lose(error?: unknown): void {
     if (this.#ended) return
-    const mayHaveRun = this.#flights[0]?.sent ?? false
     const closed = this.#ready ? closedByServer : closedEarly
     const { address } = this.#options.route
-    const failed = error !== undefined && transportFailure(error, address, mayHaveRun)
+    const failed = error !== undefined && transportFailure(error, address, this.#mayHaveRun)
+    this.failure = failed || closed(this.#mayHaveRun)
     this.destroy()
-    this.#events.lost(failed || closed(mayHaveRun))
+    this.#events.lost(this.failure)
   }
 
   /** Bounds the wait for whoever is to go on with the flight under way. */
   #watch(): void {
     if (!this.#ready || this.#ended) return
-    this.#turn.watch(this.#flights[0], this.#outbox.waiting, this.#reading.closed)
+    this.#turn.watch(this.#flights[0], this.#outbox.waiting, this.#inbox.paused)
   }
 
   /** Goes on with the login where no flight does. */
@@ -208,41 +241,9 @@ export class Session {
     this.#events.refused(flight, failure)
   }
 
-  async #readOn(): Promise<void> {
-    try {
-      this.#drain()
-      while (!this.#ended) {
-        await this.#reading.passed()
-        const chunk = await this.#connection.read()
-        if (!chunk) return this.#lose()
-        this.#options.meter.received(chunk.length)
-        this.#reader.push(chunk)
-        this.#drain()
-      }
-    } catch (error) {
-      this.#lose(error)
-    }
-  }
-
-  #drain(): void {
-    while (!this.#ended) {
-      if (this.#passRows()) continue
-      const message = this.#reader.next()
-      if (!message) break
-      if (this.#ready) this.#answer(message)
-      else this.#greet(message)
-    }
-    this.#handOn(this.#delivery.take())
-    if (this.#ready && !this.#ended) this.#watch()
-  }
-
-  #passRows(): boolean {
-    const [flight] = this.#flights
-    const rows = this.#ready && flight?.passesRows ? this.#reader.nextRows() : undefined
-    if (!rows) return false
+  #passRows(rows: Uint8Array): void {
     this.#handOn(this.#delivery.add(rows))
-    flight?.answered(Backend.dataRow)
-    return true
+    this.#flights[0]?.answered(Backend.dataRow)
   }
 
   #greet(message: Uint8Array): void {
@@ -260,8 +261,7 @@ export class Session {
   #answer(message: Uint8Array): void {
     const type = message[0] ?? 0
     checkAnswer(message)
-    if (type === Backend.errorResponse)
-      throwIfFatal(message, this.#flights[0]?.sent ?? false, this.status !== 'I')
+    if (type === Backend.errorResponse) throwIfFatal(message, this.#mayHaveRun, this.status !== 'I')
     this.searchPath.note(message)
     const [flight] = this.#flights
     const reply = flight ? flight.reply(message) : message
@@ -291,8 +291,8 @@ export class Session {
 
   #rest(): void {
     // A stream that its reader has left is paused and never resumed.
-    this.#reading.open()
-    if (!this.busy) this.#wakeWaiters()
+    this.#inbox.read(true)
+    if (!this.busy) this.#idleWaiters.wake()
     this.#events.idle()
   }
 

@@ -2,10 +2,13 @@ import type { NullpoolError } from '../errors.ts'
 import type { Flight } from './flight.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
 import type { SessionOptions } from './session-events.ts'
+import type { SessionSource } from './session-source.ts'
 
 /** Everything an upstream needs to know. */
 export interface UpstreamOptions extends SessionOptions {
   closeTimeoutMs: number
+  /** @default sessions of its own */
+  sessions?: SessionSource | undefined
 }
 
 /** A front as its upstream sees it. */

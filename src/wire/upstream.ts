@@ -2,15 +2,14 @@ import type { NullpoolError } from '../errors.ts'
 import { Cancellation } from './cancellation.ts'
 import { Deadline, settledWithin } from './deadline.ts'
 import { Dial } from './dial.ts'
-import { sayGoodbye } from './farewell.ts'
 import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import { FlightQueue } from './flight-queue.ts'
 import { errorResponse } from './local-answers.ts'
 import { afterOthers, repeated, streamIdle, transactionIdle } from './loss.ts'
 import { queryMessage } from './messages.ts'
-import { openSession } from './open-session.ts'
 import type { Session } from './session.ts'
+import { ownSessions } from './session-source.ts'
 import type { UpstreamEvents, UpstreamOptions, UpstreamUser } from './upstream-events.ts'
 import { UpstreamUsers } from './upstream-users.ts'
 import { WaitingDeadline } from './waiting-deadline.ts'
@@ -36,6 +35,13 @@ export class Upstream implements FlightCarrier {
   #waiting: WaitingDeadline
   #cancellation: Cancellation
   #hurried = false
+  #told = {
+    ready: () => void this.#cancelUnwanted(),
+    idle: () => this.#ended(),
+    refused: (flight: Flight, error: NullpoolError) => this.#refuse(flight, error),
+    expired: (error: NullpoolError) => this.#expire(error),
+    lost: (error: NullpoolError) => this.#fail(error),
+  }
 
   constructor(options: UpstreamOptions, events: UpstreamEvents) {
     this.#options = options
@@ -95,19 +101,14 @@ export class Upstream implements FlightCarrier {
   /** Connects before the first flight asks for it. */
   open(): void {
     if (this.connected || this.#failure) return
+    const { sessions = ownSessions, meter } = this.#options
+    const atHand = sessions.take?.(this.#told, meter)
+    if (atHand) return this.#opened(atHand, 0)
     const dial = new Dial()
-    const startedAt = Date.now()
     this.#dial = dial
     this.#events.opening()
-    const opening = openSession(dial, this.#options, {
-      ready: () => void this.#cancelUnwanted(),
-      idle: () => this.#ended(),
-      refused: (flight, error) => this.#refuse(flight, error),
-      expired: (error) => this.#expire(error),
-      lost: (error) => this.#fail(error),
-    })
-    const fail = (error: NullpoolError): void => this.#fail(error)
-    opening.then((session) => this.#opened(session, Date.now() - startedAt), fail)
+    const opening = sessions.open(dial, this.#options, this.#told)
+    opening.then((session) => this.#opened(session, Date.now() - dial.startedAt), this.#told.lost)
   }
 
   /** Queues a flight that has something to send. */
@@ -134,9 +135,7 @@ export class Upstream implements FlightCarrier {
   }
 
   /** Stops reading answers, or reads on. */
-  read(on: boolean): void {
-    this.#session?.read(on)
-  }
+  read = (on: boolean): void => this.#session?.read(on)
 
   /**
    * Stops what a driver is at: the server is asked to, or, where nothing was sent, it is answered here
@@ -189,17 +188,19 @@ export class Upstream implements FlightCarrier {
     this.#dial?.giveUp()
     if (!session) return this.#closing ?? Promise.resolve()
     const closing = this.#close(session, error)
-    void settledWithin(closing, Math.min(cancelAfterMs, this.#options.closeTimeoutMs / 2)).then(
-      (ended) => {
-        if (!ended) void this.#cancellation.pursueAll(session, () => this.#queue.nextEnd())
-      },
-    )
+    const limitMs = Math.min(cancelAfterMs, this.#options.closeTimeoutMs / 2)
+    void settledWithin(closing, limitMs).then((ended) => {
+      if (!ended) void this.#cancellation.pursueAll(session, () => this.#queue.nextEnd())
+    })
     return closing
   }
 
   #close(session: Session, error?: NullpoolError): Promise<void> {
     this.#session = undefined
-    const goodbye = settledWithin(sayGoodbye(session), this.#options.closeTimeoutMs)
+    const { sessions = ownSessions, closeTimeoutMs } = this.#options
+    const isBack = sessions.giveBack?.(session, this.#cancellation)
+    if (isBack) return Promise.resolve(this.#events.closed(error))
+    const goodbye = settledWithin(sessions.close(session, this.#cancellation), closeTimeoutMs)
     this.#closing = goodbye.then((ended) => {
       if (!ended) session.destroy()
       this.#closing = undefined
@@ -261,7 +262,12 @@ export class Upstream implements FlightCarrier {
 
   #proceedOrRest(): void {
     if (this.#queue.first) return this.#pump()
-    if (this.inTransaction && !this.#users.processId(this.#queue.owner)) return this.#rollBack()
+    if (this.inTransaction && !this.#users.processId(this.#queue.owner)) {
+      // The owner of the transaction has left; others may wait behind it.
+      const rollback = Flight.internal(queryMessage('rollback'))
+      this.#queue.go(rollback)
+      return this.#session?.run(rollback)
+    }
     this.#pump()
     if (this.#queue.first || this.#closing !== undefined) return
     if (this.inTransaction || this.#users.deferring) this.#watchTransaction()
@@ -270,16 +276,10 @@ export class Upstream implements FlightCarrier {
     if (this.#users.deserted) void this.release()
   }
 
-  /** The owner of the transaction has left; others may wait behind it. */
-  #rollBack(): void {
-    const flight = Flight.internal(queryMessage('rollback'))
-    this.#queue.go(flight)
-    this.#session?.run(flight)
-  }
-
   #watchTransaction(): void {
-    const error = transactionIdle(this.#options.queryTimeoutMs)
-    this.#transaction.start(this.#options.queryTimeoutMs, () => {
+    const { queryTimeoutMs: ms } = this.#options
+    this.#transaction.start(ms, () => {
+      const error = transactionIdle(ms)
       void this.close(repeated(error), Number.POSITIVE_INFINITY, error)
       this.#users.release()
     })

@@ -20,6 +20,11 @@ export class Whereabouts {
     return this.#place + (this.#searchPath?.changed ?? '') + this.#strange
   }
 
+  /** Whether statements may mean something here that they mean nowhere else. */
+  get isStrange(): boolean {
+    return this.#strange !== ''
+  }
+
   /** Takes what the server tells of it. */
   follow(searchPath: SearchPath): void {
     this.#searchPath = searchPath

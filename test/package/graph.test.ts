@@ -4,6 +4,17 @@ import { readManifest, root } from './built.ts'
 
 /** Everything that a built module imports, by following files; `#…` is where the runtime begins. */
 async function reachedFrom(entry: string): Promise<Set<string>> {
+  const { reached } = await follow(entry)
+  return reached
+}
+
+/** The files of this package that a built module is made of. */
+async function filesFrom(entry: string): Promise<string[]> {
+  const { seen } = await follow(entry)
+  return [...seen]
+}
+
+async function follow(entry: string): Promise<{ reached: Set<string>; seen: Set<string> }> {
   const reached = new Set<string>()
   const queue = [new URL(entry, root).href]
   const seen = new Set(queue)
@@ -19,7 +30,7 @@ async function reachedFrom(entry: string): Promise<Set<string>> {
       }
     }
   }
-  return reached
+  return { reached, seen }
 }
 
 describe('the import graph', () => {
@@ -31,6 +42,16 @@ describe('the import graph', () => {
   it('of the middleware adds no import of Hono', async () => {
     const reached = await reachedFrom('dist/hono.js')
     expect([...reached].sort()).toEqual(['#driver', '#runtime'])
+  })
+
+  it('of the pool for servers that stay reaches no runtime, no driver and no framework', async () => {
+    const reached = await reachedFrom('dist/stationary.js')
+    expect([...reached].sort()).toEqual(['#driver', '#runtime'])
+  })
+
+  it('of a request reaches no pool', async () => {
+    const files = await filesFrom('dist/hono.js')
+    expect(files.filter((file) => /\/dist\/(pool\/|stationary)/.test(file))).toEqual([])
   })
 
   it.each(['drizzle', 'kysely'])('of the adapter for %s adds no import of it', async (name) => {
@@ -102,7 +123,7 @@ describe('the exports', () => {
     const { imports } = await readManifest()
     for (const target of Object.values(imports['#driver'] ?? {})) {
       const loaded: object = await import(new URL(target, root).href)
-      expect(Object.keys(loaded), target).toEqual(['postgresDriver'])
+      expect(Object.keys(loaded).sort(), target).toEqual(['createPoolClient', 'postgresDriver'])
       const types = await readFile(new URL(target.replace(/\.js$/, '.d.ts'), root), 'utf8')
       expect(types).toMatch(/postgresDriver|export \* from '\.\/postgres\.js'/)
     }

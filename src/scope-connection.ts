@@ -1,0 +1,11 @@
+import type { RequestClients } from './request-clients.ts'
+
+/** The connection of a piece of work, as transactions and batches know it. */
+export interface ScopeConnection {
+  /** What one transaction can be inside of another of: the same request, or the same pool. */
+  readonly origin: unknown
+  /** What makes clients on it. */
+  readonly clients: RequestClients
+  /** @throws {NullpoolError} where no statement may be started now. */
+  admit(): void
+}
