@@ -68,8 +68,8 @@ export interface Scope extends AsyncDisposable {
    *
    * What this isolate has not sent before is described first, for all statements together: one more trip,
    * once. A statement with values can therefore not use a table that another one of the batch makes.
-   * No statement may be a COPY, begin or end a transaction, or hold several. Inside of `transaction()` the
-   * statements are part of it.
+   * No statement may be a COPY, begin or end a transaction, hold several, or be one that Postgres does not take
+   * in a transaction, such as VACUUM. Inside of `transaction()` the statements are part of it.
    *
    * @throws the error of the statement that failed; nothing took effect then.
    * @throws {NullpoolError} Any code of a lost connection, with {@link NullpoolError.outcome outcome}.
