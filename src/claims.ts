@@ -1,4 +1,5 @@
 import { NullpoolError } from './errors.ts'
+import { isIdentitySetting } from './identity-setting.ts'
 import type { Setting } from './wire/prologue.ts'
 
 /**
@@ -76,13 +77,10 @@ function refused(what: string, cause?: unknown): NullpoolError {
   })
 }
 
-/** Settings that decide for whom a statement runs. */
-const IDENTITY = /^(role|session_authorization|request\.jwt\..*)$/i
-
 /** @throws {NullpoolError} `ERR_OPTIONS` for a setting that would change the claims it comes with. */
 export function refuseIdentity(settings: readonly Setting[]): void {
   for (const [name] of settings) {
-    if (!IDENTITY.test(name)) continue
+    if (!isIdentitySetting(name)) continue
     throw new NullpoolError('ERR_OPTIONS', `The setting ${name} belongs to the claims.`, {
       hint: 'Use as(claims) with other claims.',
     })
