@@ -30,7 +30,7 @@ export interface NullpoolOptions extends DatabaseOptions {
   /**
    * For whom a request is: the payload of a token **that a middleware before this one has verified**, such
    * as `(c) => c.get('jwtPayload')` behind `hono/jwt`. Every statement of `c.var.sql` and `c.var.db` runs
-   * under these claims, as `Scope.as` says; where it gives nothing, as `anon`. Signatures are not looked at.
+   * under these claims, as `Scope.as` says; where it gives nothing, as `anonymousRole`. Signatures are not looked at.
    *
    * @see {@link Claims} for what it gives, at once or as a promise.
    */

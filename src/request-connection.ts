@@ -140,7 +140,7 @@ export class RequestConnection {
   identify(claims: Claims | null | undefined, settings: Record<string, string>): Identity {
     const more = readSettings(settings)
     refuseIdentity(more)
-    const all = [...claimSettings(claims, this.#settings.roles), ...more]
+    const all = [...claimSettings(claims, this.#settings), ...more]
     return { settings: all, key: JSON.stringify(all) }
   }
 
