@@ -48,6 +48,10 @@ export class RequestConnection {
     return this.#settings.closeTimeoutMs
   }
 
+  get queryTimeoutMs(): number {
+    return this.#settings.queryTimeoutMs
+  }
+
   get metrics(): ScopeMetrics {
     const { connects, roundTrips, queries, bytesSent, bytesReceived } = this.#meter
     const { connectMs, firstRowMs, queryMs } = this.#meter
