@@ -124,7 +124,7 @@ function selectsIntoTemporary(pieces: Pieces): boolean {
   return pieces.some((piece, at) => {
     if (piece !== 'into' || /^(?:insert|merge)$/.test(pieces[at - 1] ?? '')) return false
     const next = /^(?:global|local)$/.test(pieces[at + 1] ?? '') ? at + 2 : at + 1
-    if (TEMPORARY.test(pieces[next] ?? '')) return pieces[0] !== 'import'
+    if (TEMPORARY.test(pieces[next] ?? '')) return !/^import$/.test(pieces[0] ?? '')
     return isTemporarySchema(pieces, pieces[next] === 'table' ? next + 1 : next)
   })
 }

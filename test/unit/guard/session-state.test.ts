@@ -128,6 +128,7 @@ const STATELESS = [
   "select set_config('a.b', 'x', $1::bool)",
   'select 1 for update of pg_settings',
   'create index on pg_temp.t (n)',
+  'import foreign schema a from server b into temp',
   'insert into pg_temp.t values (1)',
   'merge into t using s on true when matched then update set a = 1',
   'create index i on t (a) where temp',
