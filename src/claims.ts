@@ -1,12 +1,23 @@
 import { NullpoolError } from './errors.ts'
+import { isIdentitySetting } from './identity-setting.ts'
 import { readSettings } from './transaction-options.ts'
 import type { Setting } from './wire/prologue.ts'
 
 /**
  * The payload of a JSON Web Token that **somebody has verified**, such as `c.get('jwtPayload')` behind
- * `hono/jwt`. `role` picks the role of the database; everything is there for policies to read.
+ * `hono/jwt`: a plain object, as `JSON.parse` makes them, of any type or interface. `role` picks the role of
+ * the database; everything is there for policies to read.
+ *
+ * What is no payload, such as a promise that nobody has awaited, is `ERR_CLAIMS`; the type refuses what it can.
  */
-export type Claims = Readonly<Record<string, unknown>>
+export type Claims = Readonly<Record<string, unknown>> | (object & NoPayload)
+
+/** What promises, collections and functions have. */
+interface NoPayload {
+  readonly then?: never
+  readonly [Symbol.iterator]?: never
+  readonly [Symbol.hasInstance]?: never
+}
 
 /** For whom statements run. */
 export interface Identity {
@@ -30,6 +41,16 @@ export function identityOf(
 /** Roles that claims may name where the option `roles` says nothing. */
 export const DEFAULT_ROLES: readonly string[] = ['anon', 'authenticated']
 
+/** The role of requests without claims where the option `anonymousRole` says nothing. */
+export const DEFAULT_ANONYMOUS_ROLE = 'anon'
+
+/** Which roles there are for requests. */
+export interface RoleRules {
+  roles: readonly string[]
+  /** One of them, for whoever names none. */
+  anonymousRole: string
+}
+
 /** Longer ones do not fit into the headers of a request either. */
 const MAX_CHARACTERS = 65_536
 
@@ -38,19 +59,18 @@ const NOT_JSONB = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i
 
 /**
  * The settings under which statements run for somebody: `request.jwt.claims` as JSON, and `role`. Both
- * travel as bound values. Without claims, or without a role in them, the first of `roles` is taken, never
- * the connection's own.
+ * travel as bound values. Without claims, or without a role in them, it is the anonymous role, never the
+ * connection's own.
  *
  * @throws {NullpoolError} `ERR_CLAIMS` for a role that is not in the list, and for what is not the payload
  *   of a token. No message quotes a claim.
  */
 export function claimSettings(
   claims: Claims | null | undefined,
-  roles: readonly string[],
+  { roles, anonymousRole }: RoleRules,
 ): Setting[] {
-  const [anonymous = 'anon'] = roles
   const given = claims == null ? {} : snapshot(claims)
-  const { role = anonymous } = given
+  const { role = anonymousRole } = given
   if (typeof role !== 'string' || !roles.includes(role)) {
     throw new NullpoolError(
       'ERR_CLAIMS',
@@ -68,15 +88,24 @@ export function claimSettings(
   ]
 }
 
+/** What `JSON.parse` gives, also in another realm; no list, no promise, no instance of a class. */
+function isPlainObject(value: unknown): boolean {
+  if (Object.prototype.toString.call(value) !== '[object Object]') return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const isRoot = prototype !== null && Object.getPrototypeOf(prototype) === null
+  return prototype === null || (isRoot && Object.hasOwn(prototype as object, 'isPrototypeOf'))
+}
+
 /** What JSON makes of it, so that the role that is checked is the role that is told. */
 function snapshot(claims: unknown): Record<string, unknown> {
+  if (!isPlainObject(claims)) throw refused('are no plain object')
   let text: string | undefined
   try {
     text = JSON.stringify(claims)
   } catch (cause) {
     throw refused('cannot be written as JSON', cause)
   }
-  if (text === undefined || !text.startsWith('{')) throw refused('are not an object')
+  if (text === undefined || !text.startsWith('{')) throw refused('are no plain object')
   if (NOT_JSONB.test(text.replaceAll('\\\\', ''))) throw refused('hold NUL or half a character')
   return JSON.parse(text) as Record<string, unknown>
 }
@@ -84,17 +113,14 @@ function snapshot(claims: unknown): Record<string, unknown> {
 function refused(what: string, cause?: unknown): NullpoolError {
   return new NullpoolError('ERR_CLAIMS', `The claims ${what}.`, {
     ...(cause === undefined ? {} : { cause }),
-    hint: 'Pass the verified payload of a JSON Web Token, or nothing.',
+    hint: 'Pass the verified payload of a JSON Web Token, awaited, or nothing.',
   })
 }
-
-/** Settings that decide for whom a statement runs. */
-const IDENTITY = /^(role|session_authorization|request\.jwt\..*)$/i
 
 /** @throws {NullpoolError} `ERR_OPTIONS` for a setting that would change the claims it comes with. */
 export function refuseIdentity(settings: readonly Setting[]): void {
   for (const [name] of settings) {
-    if (!IDENTITY.test(name)) continue
+    if (!isIdentitySetting(name)) continue
     throw new NullpoolError('ERR_OPTIONS', `The setting ${name} belongs to the claims.`, {
       hint: 'Use as(claims) with other claims.',
     })

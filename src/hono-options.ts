@@ -30,16 +30,19 @@ export interface NullpoolOptions extends DatabaseOptions {
   /**
    * For whom a request is: the payload of a token **that a middleware before this one has verified**, such
    * as `(c) => c.get('jwtPayload')` behind `hono/jwt`. Every statement of `c.var.sql` and `c.var.db` runs
-   * under these claims, as `Scope.as` says; where it gives nothing, as `anon`. Signatures are not looked at.
+   * under these claims, as `Scope.as` says; where it gives nothing, as `anonymousRole`. Signatures are not looked at.
    *
    * @see {@link Claims} for what it gives, at once or as a promise.
    */
   claims?: (c: Context) => unknown
   /**
    * Makes a request one transaction: committed before the response leaves, rolled back when the handler
-   * throws or the response's status is 500 or more. A route that does not query begins none. A streamed
-   * body cannot be part of it: where a statement has run, such a response becomes
-   * `ERR_TRANSACTION_STREAM`, and everything is rolled back. @default false
+   * throws or the response's status is 500 or more. A route that does not query begins none.
+   *
+   * Where a statement has run, the body is part of it: a `Response` of the handler's own making is read to its
+   * end first, up to 32 MiB and `queryTimeoutMs`. What is made to be streamed (`c.body(stream)`, Hono's
+   * helpers, server-sent events), and what fails or does not end, becomes `ERR_TRANSACTION_STREAM`, and
+   * everything is rolled back. @default false
    */
   transaction?: boolean | RequestTransactionOptions
 }

@@ -1,20 +1,21 @@
 import type { Context } from 'hono'
 import type { Claims } from './claims.ts'
-import { NullpoolError } from './errors.ts'
+import type { HonoBodies } from './hono-bodies.ts'
 import type { MiddlewareSettings } from './hono-options.ts'
 import { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { RequestScope } from './request-scope.ts'
-import { type BodyOrigin, classify } from './response.ts'
+import type { BodyOrigin } from './response.ts'
 import { runInside } from './transaction.ts'
+import { wholeResponse } from './whole-response.ts'
 
 /** What one request of Hono's gets, and how it ends. */
 export interface Request {
   scope: RequestScope
   /** Runs the handlers. */
   run<T>(next: () => Promise<T>): Promise<T>
-  /** The handlers have returned or failed, and the response has not left. */
-  end(origin: (response: Response) => BodyOrigin): Promise<void>
+  /** The handlers have returned or failed, and the response has not left; what its body is then. */
+  end(bodies: HonoBodies): Promise<BodyOrigin>
 }
 
 /** Finds out for whom the request is, and whether it is a transaction. */
@@ -26,37 +27,51 @@ export async function openRequest(
   const identity = claims && connection.identify((await claims(c)) as Claims | null | undefined, {})
   if (!transaction) {
     const scope = new RequestScope(connection, identity)
-    return { scope, run: (next) => next(), end: async () => undefined }
+    return { scope, run: (next) => next(), end: async (bodies) => bodies.likely(c.res) }
   }
   const open = new OpenTransaction(connection, identity, transaction.beginning)
+  const inside = <T>(work: () => Promise<T>): Promise<T> =>
+    connection.run(() => runInside(open, work))
   return {
     scope: new RequestScope(connection, identity, open),
     async run(next) {
       try {
-        return await runInside(open, next)
+        return await inside(next)
       } catch (error) {
         open.rollBack()
         throw open.explain(error)
       }
     },
-    async end(origin) {
-      if (c.error || transaction.rollbackWhen(c)) return open.rollBack()
-      if (open.used && c.res.body && classify(c.res, origin(c.res)) === 'stream') {
-        open.rollBack()
-        throw streamed()
-      }
-      await open.commit()
+    async end(bodies) {
+      const fails = c.error || transaction.rollbackWhen(c)
+      if (!fails && open.used) return inside(() => commitWith(c, bodies, open, connection))
+      if (fails) open.rollBack()
+      else await open.commit()
+      return bodies.likely(c.res)
     },
   }
 }
 
-function streamed(): NullpoolError {
-  return new NullpoolError(
-    'ERR_TRANSACTION_STREAM',
-    'A request that is a transaction cannot stream its response: it was rolled back.',
-    {
-      outcome: 'rolled back',
-      hint: 'Collect the rows first, or mount nullpool() without transaction on this route and use c.var.db.transaction().',
-    },
-  )
+/** Commits behind the last statement that there can be, one of the body's too. */
+async function commitWith(
+  c: Context,
+  bodies: HonoBodies,
+  open: OpenTransaction,
+  { queryTimeoutMs }: RequestConnection,
+): Promise<BodyOrigin> {
+  const response = c.res
+  const origin = response.body ? bodies.known(response) : 'value'
+  try {
+    if (origin !== 'value') {
+      const whole = await wholeResponse(response, origin, queryTimeoutMs, open.failed)
+      // Hono merges the headers of a response that is replaced; these are the same headers.
+      c.res = undefined
+      c.res = whole
+    }
+  } catch (error) {
+    open.rollBack()
+    throw error
+  }
+  await open.commit()
+  return 'value'
 }

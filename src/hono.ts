@@ -17,6 +17,7 @@
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Sql } from './drivers/driver.ts'
+import { HonoBodies } from './hono-bodies.ts'
 import { type NullpoolOptions, readMiddlewareOptions } from './hono-options.ts'
 import { openRequest, type Request } from './hono-request.ts'
 import { RequestConnection } from './request-connection.ts'
@@ -53,14 +54,16 @@ export function nullpool(
   const settings = readMiddlewareOptions(options)
   return async function nullpool(c, next) {
     const connection = new RequestConnection(settings.database, scopeContext(c))
-    const origin = observe(c, connection)
+    const bodies = new HonoBodies(c)
+    closeOnError(c, connection)
     let request: Request
+    let origin: BodyOrigin
     try {
       request = await openRequest(c, connection, settings)
       c.set('sql', request.scope.sql)
       c.set('db', request.scope)
       await connection.run(() => request.run(next))
-      await request.end(origin)
+      origin = await request.end(bodies)
     } catch (error) {
       void connection.close()
       throw error
@@ -68,8 +71,8 @@ export function nullpool(
     if (c.error) return void connection.close()
     if (settings.serverTiming) addServerTiming(c.res, request.scope)
     const response = c.res
-    if (c.req.raw.method === 'HEAD') return finishHead(response, connection, origin(response))
-    const followed = finishResponse(connection, response, origin(response))
+    if (c.req.raw.method === 'HEAD') return finishHead(response, connection, origin)
+    const followed = finishResponse(connection, response, origin)
     if (followed === response) return
     // Hono merges the headers of a response that is replaced; these are the same headers.
     c.res = undefined
@@ -112,27 +115,11 @@ function finishHead(response: Response, connection: RequestConnection, origin: B
   void connection.abort()
 }
 
-/** The methods of a context that make a response from a value or a stream. */
-const MAKERS = ['body', 'newResponse', 'text', 'json', 'html', 'redirect'] as const
-
 /**
- * Notes how responses are made, and closes the connection when a handler has failed, also when a middleware
- * around this one gave up on it: Hono sets `c.error` then and tells nobody.
+ * Closes the connection when a handler has failed, also when a middleware around this one gave up on it: Hono
+ * sets `c.error` then and tells nobody.
  */
-function observe(c: Context, connection: RequestConnection): (response: Response) => BodyOrigin {
-  const made = new WeakMap<Response, BodyOrigin>()
-  let streamed = false
-  for (const name of MAKERS) {
-    const make = c[name] as (data: unknown, ...rest: unknown[]) => Response | Promise<Response>
-    const observed = (data: unknown, ...rest: unknown[]): Response | Promise<Response> => {
-      const response = make(data, ...rest)
-      const origin = data instanceof ReadableStream ? 'stream' : 'value'
-      streamed ||= origin === 'stream'
-      if (response instanceof Response) made.set(response, origin)
-      return response
-    }
-    Object.defineProperty(c, name, { value: observed, configurable: true, writable: true })
-  }
+function closeOnError(c: Context, connection: RequestConnection): void {
   const before = Object.getOwnPropertyDescriptor(c, 'error')
   let failure: Error | undefined
   Object.defineProperty(c, 'error', {
@@ -144,6 +131,4 @@ function observe(c: Context, connection: RequestConnection): (response: Response
       if (error) void connection.close()
     },
   })
-  // A middleware may have put a response of its own around a stream.
-  return (response) => made.get(response) ?? (streamed ? 'stream' : 'unknown')
 }

@@ -1,6 +1,6 @@
 import { postgresDriver } from '#driver'
 import { runtime } from '#runtime'
-import { DEFAULT_ROLES } from './claims.ts'
+import { DEFAULT_ANONYMOUS_ROLE, DEFAULT_ROLES, type RoleRules } from './claims.ts'
 import type { Driver } from './drivers/driver.ts'
 import { NullpoolError, type NullpoolErrorCode } from './errors.ts'
 import type { GuardMode } from './guard/guard.ts'
@@ -51,10 +51,15 @@ export interface DatabaseOptions {
   /** How long closing may take before the socket is dropped, in milliseconds. @default 1000 */
   closeTimeoutMs?: number
   /**
-   * Roles that claims may name, in `as(claims)`; the first one is for requests without claims.
+   * Roles that requests may have, in `as(claims)`: a claim that names another one is refused.
    * @default ['anon', 'authenticated']
    */
   roles?: readonly string[]
+  /**
+   * The role of requests without claims, and of claims that name none. It has to be one of `roles`.
+   * @default 'anon'
+   */
+  anonymousRole?: string
   /**
    * Hyperdrive keeps the rows of a query for everybody who sends the same text. `false` says that this is
    * turned off for the binding at hand; without it, `as(claims)` refuses the binding.
@@ -85,6 +90,7 @@ export interface Settings {
   queryTimeoutMs: number
   closeTimeoutMs: number
   roles: readonly string[]
+  anonymousRole: string
   hyperdriveCaching: boolean
   guard: GuardMode | undefined
   transport: Transport
@@ -108,6 +114,7 @@ const OPTIONS: Record<keyof DatabaseOptions, { fits: (value: unknown) => boolean
     queryTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
     closeTimeoutMs: { fits: isDuration, takes: 'milliseconds, from 1 to 2147483647' },
     roles: { fits: areRoles, takes: 'a list of names of roles' },
+    anonymousRole: { fits: isRole, takes: 'the name of a role' },
     hyperdriveCaching: { fits: (value) => value === false, takes: 'false' },
     guard: { fits: oneOf(GUARD_MODES), takes: list(GUARD_MODES) },
     transport: { fits: hasMethod('connect'), takes: 'an object with connect()' },
@@ -124,6 +131,7 @@ export function resolveOptions(options: DatabaseOptions): Settings {
   }
   for (const [name, value] of Object.entries(options)) checkOption(name, value)
   const { onEvent } = options
+  const { roles, anonymousRole } = resolveRoles(options)
   return {
     url: options.url,
     pooler: options.pooler ?? 'auto',
@@ -133,13 +141,23 @@ export function resolveOptions(options: DatabaseOptions): Settings {
     connectRetries: options.connectRetries ?? 1,
     queryTimeoutMs: options.queryTimeoutMs ?? 30_000,
     closeTimeoutMs: options.closeTimeoutMs ?? 1_000,
-    roles: [...(options.roles ?? DEFAULT_ROLES)],
+    roles,
+    anonymousRole,
     hyperdriveCaching: options.hyperdriveCaching ?? true,
     guard: options.guard,
     transport: options.transport ?? runtime.transport,
     driver: options.driver ?? postgresDriver(),
     emit: onEvent ? (event) => emitQuietly(onEvent, event) : () => undefined,
   }
+}
+
+function resolveRoles(options: DatabaseOptions): RoleRules {
+  const { roles = DEFAULT_ROLES, anonymousRole = DEFAULT_ANONYMOUS_ROLE } = options
+  if (roles.includes(anonymousRole)) return { roles: [...roles], anonymousRole }
+  const message = `The option roles does not list ${anonymousRole}, the role of requests without claims.`
+  throw new NullpoolError('ERR_OPTIONS', message, {
+    hint: 'Add it to roles, or name the one of them that is for nobody with anonymousRole.',
+  })
 }
 
 function checkOption(name: string, value: unknown): void {
@@ -177,9 +195,11 @@ function isRetries(value: unknown): boolean {
 }
 
 /** Postgres keeps 63 bytes of a name. */
+function isRole(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && value !== 'none' && value.length <= 63
+}
+
 function areRoles(value: unknown): boolean {
-  const isRole = (role: unknown): boolean =>
-    typeof role === 'string' && role !== '' && role !== 'none' && role.length <= 63
   return Array.isArray(value) && value.length > 0 && value.every(isRole)
 }
 

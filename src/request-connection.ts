@@ -166,7 +166,7 @@ export class RequestConnection implements ScopeConnection {
 
   /** For whom statements run, with the settings that somebody wants beside. */
   identify(claims: Claims | null | undefined, settings: Record<string, string>): Identity {
-    return identityOf(claimSettings(claims, this.#settings.roles), settings)
+    return identityOf(claimSettings(claims, this.#settings), settings)
   }
 
   /** What makes clients on this connection. */

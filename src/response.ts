@@ -30,7 +30,7 @@ export function finishResponse(
 }
 
 /** Whether a body is complete, as far as anybody can tell. */
-export function classify(response: Response, origin: BodyOrigin): BodyOrigin {
+function classify(response: Response, origin: BodyOrigin): BodyOrigin {
   if (origin !== 'unknown') return origin
   if (response.headers.has('content-length')) return 'unknown'
   const type = response.headers.get('content-type')

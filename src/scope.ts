@@ -68,8 +68,8 @@ export interface Scope extends AsyncDisposable {
    *
    * What this isolate has not sent before is described first, for all statements together: one more trip,
    * once. A statement with values can therefore not use a table that another one of the batch makes.
-   * No statement may be a COPY, begin or end a transaction, or hold several. Inside of `transaction()` the
-   * statements are part of it.
+   * No statement may be a COPY, begin or end a transaction, hold several, or be one that Postgres does not take
+   * in a transaction, such as VACUUM. Inside of `transaction()` the statements are part of it.
    *
    * @throws the error of the statement that failed; nothing took effect then.
    * @throws {NullpoolError} Any code of a lost connection, with {@link NullpoolError.outcome outcome}.
@@ -95,7 +95,7 @@ export interface Scope extends AsyncDisposable {
    * The same request and connection, for somebody: every statement of the scope that is returned runs as
    * the role and with the claims of a token, in the same round trips. For row-level security:
    * `request.jwt.claims` holds the claims as JSON, `role` one of the option `roles`. Without claims it is
-   * the first of these (`anon`), never the connection's own role.
+   * the option `anonymousRole` (`anon`), never the connection's own role.
    *
    * **The token must have been verified**: this package does not look at signatures. Statements of `sql`
    * here, of the connection's own role, and statements there may be under way side by side; neither sees
@@ -107,7 +107,7 @@ export interface Scope extends AsyncDisposable {
    *   `{ 'app.tenant': '42' }`.
    *
    * @throws {NullpoolError} `ERR_CLAIMS`, before anything is sent: a role that is not in the list, claims
-   *   that are no JSON object or longer than 65,536 characters. From the first statement: a Hyperdrive
+   *   that are no plain object (a promise, a list, an instance of a class) or longer than 65,536 characters. From the first statement: a Hyperdrive
    *   binding that may cache.
    *
    * @see https://supabase.com/docs/guides/database/postgres/row-level-security

@@ -1,5 +1,6 @@
 import { NullpoolError } from '../errors.ts'
 import { RecentlyUsed } from '../wire/recently-used.ts'
+import type { IdentityChange } from './identity-change.ts'
 import { type Findings, findSessionState, isSuspect, type SessionState } from './session-state.ts'
 
 /** What becomes of a statement that needs a session. */
@@ -76,11 +77,11 @@ export function createGuard(options: GuardOptions): Guard | undefined {
     if (!isSuspect(text)) return undefined
     const { state, identity } = look(text)
     if (state) found?.()
-    const changes = identity && claims !== 'off'
+    const change = claims === 'off' ? undefined : identity
     const refuses = state && session !== 'off'
-    const error = changes ? changesClaims() : refuses && needsSession(state, words)
+    const error = change ? changesClaims(change) : refuses && needsSession(state, words)
     if (!error) return undefined
-    if ((changes ? claims : session) === 'throw') return error
+    if ((change ? claims : session) === 'throw') return error
     warn(error)
     return undefined
   }
@@ -102,12 +103,13 @@ function needsSession(state: SessionState, words?: GuardWords): NullpoolError {
   return new NullpoolError('ERR_SESSION_STATE', message, { hint })
 }
 
-function changesClaims(): NullpoolError {
-  return new NullpoolError(
-    'ERR_CLAIMS',
-    'A statement changes the role or the claims under which it runs.',
-    {
-      hint: 'Use as() with other claims, or the scope itself for the own role of the connection.',
-    },
-  )
+function changesClaims(change: IdentityChange): NullpoolError {
+  const isCertain = change === 'certain'
+  const message = isCertain
+    ? 'A statement changes the role or the claims under which it runs.'
+    : 'A statement under claims makes a setting whose name is not written out: it may be the role.'
+  const hint = isCertain
+    ? 'Use as() with other claims, or the scope itself for the own role of the connection.'
+    : "Write the name as a text, set_config('app.tenant', …), or give the setting to as(claims, settings)."
+  return new NullpoolError('ERR_CLAIMS', message, { hint })
 }

@@ -56,8 +56,7 @@ export class PoolQueries {
   }
 
   as(claims: Claims | null | undefined, settings: Record<string, string> = {}): PoolQueries {
-    const { roles } = this.#core.settings.database
-    const identity = identityOf(claimSettings(claims, roles), settings)
+    const identity = identityOf(claimSettings(claims, this.#core.settings.database), settings)
     return new PoolQueries(this.#core, this.#end, identity)
   }
 

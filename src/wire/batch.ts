@@ -5,7 +5,7 @@ import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
 import { errorResponse, readyForQuery } from './local-answers.ts'
 import { concat, Frontend, type TransactionStatus } from './messages.ts'
-import { Prologue, type Setting } from './prologue.ts'
+import { NOT_ALONE, Prologue, type Setting } from './prologue.ts'
 import { refusalInBatch } from './statement-refusals.ts'
 import { extend, type Outcome, Transaction } from './transaction.ts'
 import type { UpstreamUser } from './upstream-events.ts'
@@ -36,7 +36,7 @@ export class Batch implements FlightCarrier, UpstreamUser {
   constructor(upstream: FlightCarrier, size: number, settings: readonly Setting[]) {
     this.#upstream = upstream
     this.#size = size
-    this.#transaction = new Transaction(settings.length > 0 ? new Prologue(settings) : undefined)
+    this.#transaction = new Transaction(settings.length > 0 ? new Prologue(settings) : NOT_ALONE)
   }
 
   /** What is certain of it, where the connection was lost. */

@@ -19,6 +19,17 @@ export interface Preparation {
   replies: readonly number[]
 }
 
+/**
+ * A statement that does nothing and needs no snapshot. The server takes the first statement of a flight for
+ * the only one and lets it commit by itself: `VACUUM`, or a procedure that does.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ */
+export const NOT_ALONE: Preparation = {
+  messages: statementMessages('show is_superuser'),
+  replies: REPLIES,
+}
+
 /** Settings that are made at the beginning of each transaction, by one statement with bound values. */
 export class Prologue implements Preparation {
   /** Parse, Bind and Execute. */

@@ -1,4 +1,5 @@
 import { SqlLexer } from './sql-lexer.ts'
+import { StatementEnds } from './statement-ends.ts'
 
 /**
  * The first word of each statement of a text, in lower case. Where the answer depends on the server's
@@ -7,6 +8,7 @@ import { SqlLexer } from './sql-lexer.ts'
 export function statementHeads(text: string): string[] | undefined {
   const heads: string[] = []
   const lexer = new SqlLexer(text)
+  const statements = new StatementEnds()
   let inside = false
   let certain = true
   while (lexer.next()) {
@@ -14,8 +16,9 @@ export function statementHeads(text: string): string[] | undefined {
     if (kind === 'unfinished') return undefined
     if (kind === 'text' && text[lexer.start] !== '$' && lexer.value.includes('\\')) certain = false
     if (kind === 'space') continue
-    const ends = kind === 'symbol' && text[lexer.start] === ';'
-    if (!ends && !inside) heads.push(kind === 'word' ? lexer.value.toLowerCase() : '')
+    const piece = kind === 'word' ? lexer.value.toLowerCase() : lexer.value
+    const ends = statements.take(piece)
+    if (!ends && !inside) heads.push(kind === 'word' ? piece : '')
     inside = !ends
   }
   return certain || (heads.length === 1 && heads[0] === 'copy') ? heads : undefined

@@ -2,6 +2,7 @@ import { controlWords } from './control-statement.ts'
 import type { Flight } from './flight.ts'
 import { errorResponse } from './local-answers.ts'
 import { Frontend, statementText } from './messages.ts'
+import { SqlLexer } from './sql-lexer.ts'
 import { statementHeads } from './statement-heads.ts'
 import { leavesTransaction, mayCopy } from './transaction-control.ts'
 
@@ -10,6 +11,12 @@ const ENDS = /^(begin|start|commit|end|rollback|abort|prepare)$/
 
 /** Words with which a statement begins or ends a transaction. */
 const CONTROL = /^(begin|start|commit|end|rollback|abort|prepare|call|do)$/
+
+/** How statements begin that no server takes in a transaction; of others, it says so by itself. */
+const ALONE =
+  /^(vacuum|alter system|(create|drop) (database|tablespace)|(create( unique)?|drop) index concurrently|reindex (database|system|schema|(index|table) concurrently))\b/
+
+const WORDS_OF_BEGINNING = 4
 
 /** Whether a flight begins or ends a transaction, or may. Savepoints are neither. */
 export function controls({ statement }: Flight): boolean {
@@ -68,6 +75,22 @@ export function refusalInBatch(flight: Flight): Uint8Array | undefined {
   if (heads && heads.length > 1) {
     return errorResponse('0A000', 'Each statement of a batch is one: give several as several.')
   }
+  if (ALONE.test(beginningOf(statementText(statement)))) {
+    return errorResponse(
+      '25001',
+      'This statement cannot be in a transaction, and a batch is one: send it by itself.',
+    )
+  }
   const copies = heads ? heads[0] === 'copy' : mayCopy(statement)
   return copies ? errorResponse('0A000', 'COPY cannot be part of a batch.') : undefined
+}
+
+/** The first words, in lower case, with one space between. */
+function beginningOf(text: string): string {
+  const words: string[] = []
+  const lexer = new SqlLexer(text)
+  while (words.length < WORDS_OF_BEGINNING && lexer.next()) {
+    if (lexer.kind !== 'space') words.push(lexer.value.toLowerCase())
+  }
+  return words.join(' ')
 }

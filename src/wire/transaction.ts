@@ -8,7 +8,7 @@ import {
   statementText,
   type TransactionStatus,
 } from './messages.ts'
-import type { Prologue } from './prologue.ts'
+import type { Preparation } from './prologue.ts'
 import { statementHeads } from './statement-heads.ts'
 import {
   chaining,
@@ -33,7 +33,7 @@ export type Outcome = 'committed' | 'rolled back' | 'unknown'
 export class Transaction {
   /** The statement that begins it, as long as no server has heard of it. */
   deferred: string | undefined
-  #prologue: Prologue | undefined
+  #prologue: Preparation | undefined
   /** Whether the driver may begin and end transactions. */
   #free: boolean
   /** What commits it, or has. */
@@ -43,7 +43,7 @@ export class Transaction {
   #becameWritable = false
 
   /** Takes what begins every transaction of this driver, and the statement that begins its only one. */
-  constructor(prologue?: Prologue, begin?: string) {
+  constructor(prologue?: Preparation, begin?: string) {
     this.#prologue = prologue
     this.deferred = begin
     this.#free = begin === undefined
@@ -144,7 +144,7 @@ export class Transaction {
   }
 
   /** A flight that is a transaction by itself. */
-  #open(flight: Flight, { messages, replies }: Prologue, settled: boolean): void {
+  #open(flight: Flight, { messages, replies }: Preparation, settled: boolean): void {
     if (extend(flight)) {
       flight.prepend(messages, replies)
       flight.repeats = { messages, replies }

@@ -1,4 +1,5 @@
 import { createDatabase, NullpoolError, type Scope } from 'nullpool'
+import postgresjs from 'postgres'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { startPgBouncer } from '../../src/cli/pgbouncer-server.ts'
 import { claimsOf, makeSupabaseSchema, userId } from '../support/supabase-schema.ts'
@@ -124,14 +125,36 @@ describe.skipIf(!pgbouncer)('200 requests of 20 users on one pool', { timeout: 6
     expect(Object.keys(outcomes).sort()).toEqual(
       ['ERR_ABORTED', 'ERR_QUERY_TIMEOUT', 'fulfilled', 'its own error'].sort(),
     )
-    // The same backends, as somebody without claims and without nullpool finds them.
-    const bare = createDatabase({ url: bed.url(pool) })
-    for (let look = 0; look < 2 * poolSize; look += 1) {
+    // Every backend, as somebody without claims and without nullpool's settings finds it.
+    const bare = createDatabase({ url: bed.url(pool), connectTimeoutMs: 20_000 })
+    const everybodyIsIn = Promise.withResolvers<void>()
+    let inside = 0
+    const looks = Array.from({ length: poolSize }, async () => {
       await using scope = bare.scope()
-      const [left] = await scope.sql`
-        select current_user as role, session_user as login,
-          nullif(current_setting('request.jwt.claims', true), '') as claims`
-      expect(left).toEqual({ role: postgres.user, login: postgres.user, claims: null })
+      return await scope.transaction(async (sql) => {
+        const [left] = await sql`
+          select pg_backend_pid() as pid, current_user as role, session_user as login,
+            nullif(current_setting('request.jwt.claims', true), '') as claims`
+        inside += 1
+        if (inside === poolSize) everybodyIsIn.resolve()
+        await everybodyIsIn.promise
+        return left
+      })
+    })
+    const left = await Promise.all(looks)
+    const console = postgresjs(pool.adminUrl, { max: 1, prepare: false, fetch_types: false })
+    const servers = await console.unsafe('show servers')
+    await console.end()
+    const pids = left.map((row) => row?.pid)
+    expect(new Set(pids).size).toBe(poolSize)
+    expect(pids.sort()).toEqual(
+      servers
+        .filter(({ database }) => database === bed.name)
+        .map((row) => row.remote_pid)
+        .sort(),
+    )
+    for (const row of left) {
+      expect(row).toMatchObject({ role: postgres.user, login: postgres.user, claims: null })
     }
     expect((await bed.sql`select from notes where body = 'never'`).length).toBe(0)
   })

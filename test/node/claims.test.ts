@@ -226,12 +226,33 @@ describe.each([
       expect((await bed.sql`select count(*)::int as n from notes`)[0]?.n).toBe(3)
     })
 
-    it('takes other roles that the option lists, the first one for nobody', async () => {
+    it('takes other roles that the option lists, and the one for nobody wherever it stands', async () => {
       await using scope = open({ roles: ['service_role', 'anon'] })
       const [nobody] = await scope.as(undefined).sql`select current_user as role`
-      const [somebody] = await scope.as({ role: 'anon' }).sql`select current_user as role`
-      expect([nobody?.role, somebody?.role]).toEqual(['service_role', 'anon'])
+      const [somebody] = await scope.as({ role: 'service_role' }).sql`select current_user as role`
+      expect([nobody?.role, somebody?.role]).toEqual(['anon', 'service_role'])
       expect(() => scope.as(claimsOf(1))).toThrow()
+      await using other = open({ roles: ['authenticated'], anonymousRole: 'authenticated' })
+      const [named] = await other.as(undefined).sql`select current_user as role`
+      expect(named?.role).toBe('authenticated')
+      expect(() => open({ roles: ['service_role'] })).toThrow(
+        expect.objectContaining({ code: 'ERR_OPTIONS' }),
+      )
+    })
+
+    it('refuses claims that nobody has awaited, and what is no payload, before anything is sent', async () => {
+      await using scope = open()
+      const payload = claimsOf(1)
+      for (const claims of [
+        Promise.resolve(payload),
+        new Map(Object.entries(payload)),
+        [payload],
+      ]) {
+        expect(() => scope.as(claims as never), String(claims)).toThrow(
+          expect.objectContaining({ code: 'ERR_CLAIMS' }),
+        )
+      }
+      expect(scope.metrics.connects).toBe(0)
     })
   })
 })

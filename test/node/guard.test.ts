@@ -132,6 +132,11 @@ describe.skipIf(!pgbouncer)('guard', () => {
       'set local role none',
       "select set_config('role', 'none', true)",
       "select set_config('request.jwt.claims', '{}', true)",
+      'set local request.jwt.claims = 1',
+      'set local "role" = postgres',
+      'set local session_authorization = postgres',
+      'reset "role"',
+      "select set_config('ro' || 'le', 'none', true)",
     ]) {
       await expect(someone.sql.unsafe(text), text).rejects.toMatchObject({ code: 'ERR_CLAIMS' })
       await expect(
@@ -142,6 +147,10 @@ describe.skipIf(!pgbouncer)('guard', () => {
         text,
       ).rejects.toMatchObject({ code: 'ERR_CLAIMS' })
     }
+    await expect(someone.sql`select set_config(${'role'}, ${'none'}, true)`).rejects.toMatchObject({
+      code: 'ERR_CLAIMS',
+      hint: expect.stringContaining('as a text'),
+    })
     await using unguarded = open({ pooler: 'pgbouncer', guard: 'off' })
     const roles = await unguarded.as(claimsOf(1)).transaction(async (sql) => {
       const [before] = await sql`select current_user as role`
@@ -151,6 +160,18 @@ describe.skipIf(!pgbouncer)('guard', () => {
     })
     expect(roles[0]).toBe('authenticated')
     expect(roles[1]).not.toBe('authenticated')
+  })
+
+  it('takes a body of statements for the function that it is', async () => {
+    await using scope = open({ pooler: 'pgbouncer' })
+    const create = (name: string): string => `create function ${name}() returns boolean
+      language sql begin atomic; select pg_try_advisory_lock(1) where false; select case when true then false end; end`
+    await scope.sql.unsafe(create('with_body'))
+    await scope.transaction((sql) => sql.unsafe(create('with_body_too')))
+    await scope.batch((sql) => [sql.unsafe(create('with_body_as_well')), sql`select 1`])
+    const rows = await scope.sql`select with_body(), with_body_too(), with_body_as_well()`
+    expect(rows).toEqual([{ with_body: false, with_body_too: false, with_body_as_well: false }])
+    await bed.sql`drop function with_body, with_body_too, with_body_as_well`
   })
 
   it('cannot see into functions: what SQL of the server does, it does', async () => {

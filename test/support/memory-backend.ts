@@ -9,7 +9,7 @@ import * as server from './server-messages.ts'
 import type { Frame } from './wire-messages.ts'
 
 /**
- * Understands `begin`, `commit`, `rollback`, `rows N`, `rows $1`, `fail`, `copy in`, `copy out N`, `insert …`, and never answers `hang`.
+ * Understands `begin`, `commit`, `rollback`, `rows N`, `rows $1`, `fail`, `copy in`, `copy out N`, `insert …`, `show …`, and never answers `hang`.
  */
 export class MemoryBackend {
   status: 'I' | 'T' | 'E' = 'I'
@@ -111,7 +111,7 @@ export class MemoryBackend {
       const length = Number(count === '$1' ? this.#value : count)
       return { rows: Array.from({ length }, (_, at) => `row ${at}`), messages: [] }
     }
-    if (text.startsWith('select pg_catalog.set_config')) return { rows: ['set'], messages: [] }
+    if (/^(select pg_catalog.set_config|show )/.test(text)) return { rows: ['set'], messages: [] }
     if (word === 'fail') return { messages: this.#fail() }
     if (text === 'copy in') {
       this.#copying = how

@@ -1,11 +1,13 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { claimSettings } from '../../src/claims.ts'
+import { type Claims, claimSettings } from '../../src/claims.ts'
 
 const ROLES = ['anon', 'authenticated']
+const RULES = { roles: ROLES, anonymousRole: 'anon' }
 
 function codeOf(claims: unknown): string {
   try {
-    claimSettings(claims as never, ROLES)
+    claimSettings(claims as never, RULES)
     return 'taken'
   } catch (error) {
     expect(String(error)).not.toContain('s3cret')
@@ -17,7 +19,7 @@ describe('claimSettings', () => {
   it.each([undefined, null, {}, { sub: '1', role: undefined }])(
     'claimSettings takes %j for nobody',
     (claims) => {
-      const [json, role] = claimSettings(claims, ROLES)
+      const [json, role] = claimSettings(claims, RULES)
       expect(role).toEqual(['role', 'anon'])
       expect(JSON.parse(json?.[1] ?? '')).toMatchObject({ role: 'anon' })
     },
@@ -32,7 +34,7 @@ describe('claimSettings', () => {
         return asked === 1 ? 'authenticated' : 'postgres'
       },
     }
-    const [json, role] = claimSettings(claims, ROLES)
+    const [json, role] = claimSettings(claims, RULES)
     expect(role).toEqual(['role', 'authenticated'])
     expect(JSON.parse(json?.[1] ?? '')).toEqual({ sub: 's3cret', role: 'authenticated' })
   })
@@ -50,6 +52,27 @@ describe('claimSettings', () => {
     ['a list', [{ role: 'authenticated' }]],
     ['a number', 7],
     ['a function', () => 's3cret'],
+    ['what nobody has awaited', Promise.resolve({ role: 'authenticated', name: 's3cret' })],
+    ['a Map', new Map([['role', 's3cret']])],
+    ['an empty list', []],
+    ['a Set', new Set(['s3cret'])],
+    ['a Date', new Date(0)],
+    ['an Error', new Error('s3cret')],
+    ['bytes', new Uint8Array([1])],
+    ['Headers', new Headers({ role: 's3cret' })],
+    [
+      'a class of its own',
+      new (class Payload {
+        role = 'authenticated'
+      })(),
+    ],
+    ['what inherits its claims', Object.create({ role: 'authenticated' })],
+    ['a boxed text', Object('s3cret')],
+    ['a proxy of a list', new Proxy([], {})],
+    ['true', true],
+    ['false', false],
+    ['an empty text', ''],
+    ['a symbol', Symbol('s3cret')],
     ['NUL', { name: 's3cret\0' }],
     ['half a character', { name: 's3cret\ud83d' }],
     ['NUL in a key', { 's3cret\0': 1 }],
@@ -59,6 +82,43 @@ describe('claimSettings', () => {
   ])('claimSettings refuses %s', (what, claims) => {
     if (what === 'a circle') Reflect.set(claims as object, 'self', claims)
     expect(codeOf(claims)).toBe('ERR_CLAIMS')
+  })
+
+  it('claimSettings takes plain objects from anywhere', () => {
+    expect(codeOf(Object.assign(Object.create(null), { sub: '1' }))).toBe('taken')
+    expect(codeOf(runInNewContext("({ sub: '1', role: 'authenticated' })"))).toBe('taken')
+    expect(codeOf(Object.freeze(JSON.parse('{"__proto__": {"role": "postgres"}}')))).toBe('taken')
+  })
+
+  it('claimSettings takes what an interface describes, and its type nothing that was forgotten', () => {
+    interface Payload {
+      sub: string
+      role?: string
+    }
+    const payload: Payload = { sub: '1', role: 'authenticated' }
+    const taken: Claims[] = [payload, { sub: '1', more: [1] }, {} as Record<string, unknown>]
+    expect(taken.map(codeOf)).toEqual(['taken', 'taken', 'taken'])
+    // @ts-expect-error A promise is to be awaited.
+    const promised: Claims = Promise.resolve(payload)
+    // @ts-expect-error
+    const listed: Claims = [payload]
+    // @ts-expect-error
+    const mapped: Claims = new Map<string, string>()
+    // @ts-expect-error
+    const made: Claims = () => payload
+    // @ts-expect-error
+    const text: Claims = 'x'
+    const refused = [promised, listed, mapped, made, text].map(codeOf)
+    expect(new Set(refused)).toEqual(new Set(['ERR_CLAIMS']))
+  })
+
+  it('claimSettings takes the anonymous role where there is none, wherever it stands in the list', () => {
+    const rules = { roles: ['member', 'guest'], anonymousRole: 'guest' }
+    for (const claims of [undefined, null, {}, { sub: '1' }]) {
+      expect(claimSettings(claims, rules)[1]).toEqual(['role', 'guest'])
+    }
+    expect(claimSettings({ role: 'member' }, rules)[1]).toEqual(['role', 'member'])
+    expect(() => claimSettings({ role: 'anon' }, rules)).toThrow(/not one that requests may have/)
   })
 
   it('claimSettings refuses what is nested too deeply to write', () => {

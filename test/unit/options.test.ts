@@ -29,6 +29,8 @@ const WRONG: readonly [keyof DatabaseOptions, readonly unknown[]][] = [
         [null, 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '100', 2 ** 31, 10n, {}],
       ] as const satisfies [typeof name, readonly unknown[]],
   ),
+  ['roles', [null, '', 'anon', {}, [], [''], ['none'], [7], ['anon', null], ['x'.repeat(64)]]],
+  ['anonymousRole', [null, '', 'none', 7, ['anon'], {}, 'x'.repeat(64)]],
   ['transport', [null, 'tcp', {}, { connect: true }, () => undefined]],
   ['driver', [null, 'postgres', {}, { createClient: 'x' }, () => undefined]],
   ['onEvent', [null, 'x', {}, true]],
@@ -61,7 +63,7 @@ describe('resolveOptions refuses', () => {
       expect(error.code).toBe('ERR_OPTIONS')
       expect(error.message).toContain(`There is no option ${name}.`)
       expect(error.hint).toBe(
-        'The options are url, pooler, tls, connect, connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs, roles, hyperdriveCaching, guard, transport, driver, onEvent.',
+        'The options are url, pooler, tls, connect, connectTimeoutMs, connectRetries, queryTimeoutMs, closeTimeoutMs, roles, anonymousRole, hyperdriveCaching, guard, transport, driver, onEvent.',
       )
     },
   )
@@ -106,6 +108,8 @@ describe('resolveOptions', () => {
       connectRetries: 1,
       queryTimeoutMs: 30_000,
       closeTimeoutMs: 1_000,
+      roles: ['anon', 'authenticated'],
+      anonymousRole: 'anon',
     })
     expect(settings.transport.name).toBe('node:net')
     expect(settings.driver.createClient).toBeTypeOf('function')
@@ -146,6 +150,26 @@ describe('resolveOptions', () => {
     { ca: undefined },
   ] as const)('resolveOptions takes %j for tls', (tls) => {
     expect(resolveOptions({ tls } as DatabaseOptions).tls).toBe(tls)
+  })
+
+  it.each<DatabaseOptions>([
+    { roles: ['authenticated', 'service'] },
+    { roles: ['anon'], anonymousRole: 'web_anon' },
+    { anonymousRole: 'web_anon' },
+  ])('resolveOptions refuses roles of which none is for nobody: %j', (options) => {
+    const error = refusal(options)
+    expect(error).toMatchObject({ code: 'ERR_OPTIONS' })
+    expect(error.message).toContain('does not list')
+    expect(error.hint).toContain('anonymousRole')
+  })
+
+  it.each<[DatabaseOptions, string]>([
+    [{}, 'anon'],
+    [{ roles: ['authenticated', 'anon'] }, 'anon'],
+    [{ roles: ['web_user', 'web_anon'], anonymousRole: 'web_anon' }, 'web_anon'],
+    [{ anonymousRole: 'authenticated' }, 'authenticated'],
+  ])('resolveOptions finds in %j the role for nobody', (options, role) => {
+    expect(resolveOptions(options).anonymousRole).toBe(role)
   })
 
   it('resolveOptions takes a transport and a driver that are instances of classes', () => {

@@ -18,6 +18,13 @@ const STATEFUL: readonly [string, string][] = [
   ['reset all', 'reset'],
   ['reset role', 'reset'],
   ['discard all', 'reset'],
+  ["select set_config('a.b', 'x', null)", 'setting'],
+  ["select set_config('a.b', 'x', (false))", 'setting'],
+  ["select set_config('a.b', 'x', not true)", 'setting'],
+  ["select set_config('a.b', 'x', cast('f' as bool))", 'setting'],
+  ["select set_config('a.b', 'x', is_local => false)", 'setting'],
+  ["select set_config(is_local := false, setting_name := 'a.b', new_value := 'x')", 'setting'],
+  ["update pg_settings set setting = 'x'", 'setting'],
   ['listen jobs', 'listen'],
   ['unlisten *', 'listen'],
   ['select pg_advisory_lock(1)', 'advisory-lock'],
@@ -49,6 +56,14 @@ const STATEFUL: readonly [string, string][] = [
   ['declare c cursor with hold for select 1', 'held-cursor'],
   ['declare c binary insensitive no scroll cursor with hold for select 1', 'held-cursor'],
   ["load 'auto_explain'", 'library'],
+  ['select 1 into local temp t', 'temporary-object'],
+  ['select 1 into global temporary table t', 'temporary-object'],
+  ['select 1 into pg_temp . t', 'temporary-object'],
+  ['select 1 into table pg_temp.t', 'temporary-object'],
+  ['explain analyze create temp table t as select 1', 'temporary-object'],
+  ['explain (costs off, analyze) create temp table t as select 1', 'temporary-object'],
+  ['explain (verbose) execute p', 'prepared-statement'],
+  ['create table t as execute p', 'prepared-statement'],
 ]
 
 /** Statements that look alike and leave nothing. */
@@ -101,6 +116,20 @@ const STATELESS = [
   "comment on table t is 'set x = 1'",
   'create policy p on t using (true)',
   'explain analyze select 1',
+  'explain select pg_advisory_lock(1)',
+  'explain (analyze off) create temp table t as select 1',
+  'explain analyze declare c cursor with hold for select 1',
+  'create function f() returns int language sql begin atomic; select pg_advisory_lock(1); select 1; end',
+  'create or replace procedure p() begin atomic select case a when 1 then 2 end; set x = 1; end',
+  'set session transaction read only',
+  "select set_config('a.b', 'x', is_local => true)",
+  "select set_config(is_local := true, setting_name := 'a.b', new_value := 'false')",
+  "select set_config('a.b', 'x', (true)::bool)",
+  "select set_config('a.b', 'x', $1::bool)",
+  'select 1 for update of pg_settings',
+  'create index on pg_temp.t (n)',
+  'import foreign schema a from server b into temp',
+  'insert into pg_temp.t values (1)',
   'merge into t using s on true when matched then update set a = 1',
   'create index i on t (a) where temp',
   "select jsonb_set('{}', '{a}', 'false')",
@@ -209,30 +238,44 @@ describe('findSessionState', () => {
     )
   })
 
-  it.each([
-    'set role postgres',
-    'set local role postgres',
-    'SET SESSION ROLE postgres',
-    'set session authorization postgres',
-    'set local session authorization postgres',
-    'reset role',
-    'reset all',
-    'reset session authorization',
-    "select set_config('role', $1, true)",
-    "select 1; select SET_CONFIG( 'Request.JWT.claims' , '{}', true)",
-    "select E'\\'', set_config(E'role', 'postgres', true)",
-  ])('findSessionState sees that %j changes for whom it runs', (text) => {
-    expect(findSessionState(text).identity).toBe(true)
-  })
-
-  it.each([
-    'set local statement_timeout = 5',
-    "select set_config('app.role', 'x', true)",
-    "select 'set role postgres'",
-    'alter role a set x = 1',
-    'reset statement_timeout',
-    'update t set role = 1',
-  ])('findSessionState sees that %j does not', (text) => {
-    expect(findSessionState(text).identity).toBe(false)
+  it('reads anything to its end', () => {
+    const pieces = fc.constantFrom(
+      ...[
+        'u&',
+        "'",
+        '"',
+        '\\',
+        '\\+ffffff',
+        '\\d800',
+        'uescape',
+        "'!'",
+        '(',
+        ')',
+        'explain',
+        'analyze',
+      ],
+      ...[
+        'set_config',
+        'set',
+        '.',
+        ',',
+        ' ',
+        '\n',
+        'cast',
+        '::',
+        'into',
+        'temp',
+        'begin atomic',
+        ';',
+        '$1',
+      ],
+    )
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 20 }), (all) => {
+        expect(findSessionState(all.join(''))).toBeDefined()
+        expect(findSessionState(all.join(' '))).toBeDefined()
+      }),
+      { seed: 9, numRuns: 5_000 },
+    )
   })
 })

@@ -15,6 +15,14 @@ describe('statementHeads', () => {
     ['do $é_1$ $$; $e$; $é_1$; commit', ['do', 'commit']],
     ['(select 1); with a as (select 1) select * from a', ['', 'with']],
     ['select $1, a$b; begin', ['select', 'begin']],
+    ['create rule r as on insert to t do (delete from a; delete from b); end', ['create', 'end']],
+    [
+      'create function f() returns int begin atomic; select case a when 1 then 2 end; select 1 as end; end; commit',
+      ['create', 'commit'],
+    ],
+    ['create or replace procedure p() begin atomic select 1; end; call p()', ['create', 'call']],
+    ['begin atomic; commit', ['begin', 'commit']],
+    ['create view v as select begin atomic; commit', ['create', 'commit']],
   ])('statementHeads finds the statements of %j', (text, heads) => {
     expect(statementHeads(text)).toEqual(heads)
   })

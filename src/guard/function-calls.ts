@@ -1,0 +1,83 @@
+import { isConstant, isTrue, textOf } from './constant.ts'
+import { nameOf, type Pieces } from './statement-pieces.ts'
+
+const ADVISORY = /^pg_(?:(?:try_)?advisory_lock(?:_shared)?|advisory_unlock(?:_shared|_all)?)$/
+
+/** Statements that only name functions, or keep what is to be run later; but for tables. */
+const DEFINES = /^(?:create|drop|alter|grant|revoke|comment|security)$/
+const KINDS = /^(?:or|replace|global|local|temp|temporary|unlogged)$/
+
+/** A call of `set_config`. */
+export interface SettingCall {
+  /** The setting's name, where it is written out. */
+  name: string | undefined
+  isLocal: Pieces
+}
+
+/** Whether a lock of the session is taken or given back. */
+export function advisoryLock(pieces: Pieces): boolean {
+  return callsIn(pieces).some((at) => ADVISORY.test(nameOf(pieces[at])))
+}
+
+export function settingCalls(pieces: Pieces): SettingCall[] {
+  return callsIn(pieces)
+    .filter((at) => nameOf(pieces[at]) === 'set_config')
+    .map((at) => {
+      const given = argumentsOf(pieces, at + 1)
+      const name = textOf(argument(given, 0, 'setting_name'))
+      return { name, isLocal: argument(given, 2, 'is_local') }
+    })
+}
+
+/** Whether `is_local` is a constant that may be false or NULL, which the server takes for false. */
+export function staysSet(pieces: Pieces): boolean {
+  return settingCalls(pieces).some(({ isLocal }) => isConstant(isLocal) && !isTrue(isLocal))
+}
+
+/** An UPDATE of the view `pg_settings` is a SET. */
+export function updatesSettings(pieces: Pieces): boolean {
+  return pieces.some((piece, at) => {
+    if (piece !== 'update' || onlyDefines(pieces)) return false
+    const only = pieces[at + 1] === 'only' ? at + 2 : at + 1
+    const isQualified = nameOf(pieces[only]) === 'pg_catalog' && pieces[only + 1] === '.'
+    return nameOf(pieces[isQualified ? only + 2 : only]) === 'pg_settings'
+  })
+}
+
+/** Where the server's own functions are called. */
+function callsIn(pieces: Pieces): number[] {
+  if (onlyDefines(pieces)) return []
+  const at = [...pieces.keys()]
+  return at.filter((at) => at > 0 && pieces[at + 1] === '(' && isServersOwn(pieces, at))
+}
+
+function onlyDefines(pieces: Pieces): boolean {
+  const kind = pieces.find((piece, at) => at > 0 && !KINDS.test(piece)) ?? ''
+  return DEFINES.test(pieces[0] ?? '') && !/^(?:table|materialized)$/.test(kind)
+}
+
+/** A function of the same name in another schema is another function. */
+function isServersOwn(pieces: Pieces, at: number): boolean {
+  return pieces[at - 1] !== '.' || nameOf(pieces[at - 2]) === 'pg_catalog'
+}
+
+/** The argument of that name, or in that place. */
+function argument(all: readonly Pieces[], place: number, name: string): Pieces {
+  const isNamed = ([first, second = '', third = '']: Pieces): boolean =>
+    nameOf(first) === name && /^(?:=>|:=)$/.test(second + third)
+  return all.find(isNamed)?.slice(3) ?? all[place] ?? []
+}
+
+/** What is between the parentheses, by commas. */
+function argumentsOf(pieces: Pieces, open: number): string[][] {
+  const all: string[][] = [[]]
+  let depth = 0
+  for (const piece of pieces.slice(open)) {
+    if (/^[([]$/.test(piece)) depth += 1
+    if (/^[)\]]$/.test(piece)) depth -= 1
+    if (depth === 0) break
+    if (piece === ',' && depth === 1) all.push([])
+    else if (piece !== '(' || depth > 1) all.at(-1)?.push(piece)
+  }
+  return all
+}
