@@ -8,6 +8,8 @@ import {
   seedSamples,
   writeSamples,
 } from '../support/documentation-samples.ts'
+import { runWorker } from '../support/run-worker.ts'
+import { serveProgram } from '../support/served-program.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 interface WholeSample {
@@ -17,6 +19,8 @@ interface WholeSample {
 
 const { pgbouncer } = inject('servers')
 const samples = await writeSamples()
+const pathOf = (marks: string): string => /GET (\S+)/.exec(marks)?.[1] ?? ''
+const apps = samples.filter(({ marks }) => pathOf(marks) !== '')
 const runnable = samples.filter(({ marks }) => marks !== '')
 
 afterAll(removeSamples)
@@ -63,17 +67,50 @@ describe.skipIf(!pgbouncer)('the samples that run', () => {
     expect(await database.idleInTransaction()).toBe(0)
   })
 
+  it.each(apps)(
+    '$name is served by workerd, too',
+    { timeout: 120_000 },
+    async ({ file, marks }) => {
+      const url = process.env.DATABASE_URL ?? ''
+      await using worker = await runWorker(file, { DATABASE_URL: url })
+      const response = await fetch(worker.at(pathOf(marks)))
+      await expectBooks(response)
+      await expect.poll(() => database.pooledClients()).toBe(0)
+    },
+  )
+
+  it.each(apps)('$name is served by Deno, too', { timeout: 120_000 }, async ({ file, marks }) => {
+    const DATABASE_URL = process.env.DATABASE_URL ?? ''
+    const permissions = ['--no-prompt', '--allow-net', '--allow-env']
+    const address = ['--host=127.0.0.1', '--port=0', '--no-check']
+    const modules = ['--node-modules-dir=manual', '--import-map=test/deno/import-map.json']
+    await using program = await serveProgram(
+      'deno',
+      ['serve', ...permissions, ...address, ...modules, file],
+      { DATABASE_URL },
+    )
+    const response = await fetch(program.at(pathOf(marks)))
+    await expectBooks(response)
+    await expect.poll(() => database.pooledClients()).toBe(0)
+  })
+
+  /** Every app of these pages lists the books. */
+  async function expectBooks(response: Response | undefined): Promise<void> {
+    expect(response?.status).toBe(200)
+    const answer = (await response?.json()) as { title: string }[]
+    const rows = await database.sql`select title from books order by id`
+    expect(answer.map(({ title }) => title)).toEqual(rows.map(({ title }) => title))
+  }
+
   async function runWhole({ default: program }: { default: WholeSample }, marks: string) {
-    const path = /GET (\S+)/.exec(marks)?.[1]
-    if (path === undefined) {
+    const path = pathOf(marks)
+    if (path === '') {
       if (!program.scheduled) throw new Error('It exports no scheduled().')
       await program.scheduled({ cron: '* * * * *' }, {}, context)
       return
     }
     const response = await program.fetch?.(new Request(`http://localhost${path}`), {}, context)
-    expect(response?.status).toBe(200)
-    const answer = await response?.json()
-    expect(Array.isArray(answer) ? answer.length : Object.keys(answer).length).toBeGreaterThan(0)
+    await expectBooks(response)
   }
 
   async function runInside(sample: () => Promise<unknown>): Promise<void> {
