@@ -1,57 +1,187 @@
 /**
- * Every code this package throws with; add it here before throwing it.
+ * Every code this package throws with; add it here before throwing it: what it means → what to do.
  *
- * `docs/errors.md` explains each one.
+ * `npm run docs:errors` writes docs/errors.md from it.
  */
 export type NullpoolErrorCode =
+  // Before connecting
+  /**
+   * an option that does not exist, does not fit, or cannot be honoured on this runtime
+   * → the message names it
+   */
   | 'ERR_OPTIONS'
+  /** no connection string → set `DATABASE_URL`, bind a Hyperdrive, or pass `url` */
   | 'ERR_URL_MISSING'
+  /**
+   * a connection string that cannot work
+   * → the message says what is wrong with it, without quoting it
+   */
   | 'ERR_URL_INVALID'
+  /**
+   * no TCP that nullpool knows, Deno without `--allow-env=PGAPPNAME`, a pool where no connection
+   * outlives its request, or something else that the runtime lacks
+   * → pass a `transport`; `createDatabase()` in the place of a pool; the message says more
+   */
   | 'ERR_RUNTIME_UNSUPPORTED'
+  // Connecting
+  /** nothing listens there → check host and port: poolers 6543, Postgres 5432 */
   | 'ERR_CONNECT_REFUSED'
+  /** no route → a direct Supabase host has IPv6 only; use the shared pooler */
   | 'ERR_CONNECT_UNREACHABLE'
+  /** the host name does not resolve → copy it again; a paused project's host disappears */
   | 'ERR_CONNECT_NAME'
+  /** silence before the first query could run → the message says what was waited for */
   | 'ERR_CONNECT_TIMEOUT'
-  | 'ERR_CONNECTION_LOST'
+  /**
+   * the WebSocket to the gateway did not open, or the gateway closed it
+   * → address and token of the gateway, and the targets that it lets through
+   */
   | 'ERR_GATEWAY'
+  /**
+   * the certificate is not trusted, has expired, or is another name's
+   * → `tls: { ca }` on Node; Hyperdrive with the CA uploaded on Workers
+   */
   | 'ERR_TLS_UNTRUSTED'
+  /** the server has no TLS → turn it on there, or set `tls: 'disable'` on a network you trust */
   | 'ERR_TLS_REFUSED'
+  /** the server wants TLS and was not offered it → `tls: 'verify'`, no `sslmode=disable` */
   | 'ERR_TLS_REQUIRED'
+  /** the TLS handshake failed for another reason → see `cause` */
   | 'ERR_TLS_FAILED'
+  /**
+   * user or password refused
+   * → correct it; never retry: Supabase locks a project after ten failures
+   */
   | 'ERR_AUTH_PASSWORD'
+  /**
+   * the server asks for a method that is not supported, or for the password in clear without TLS
+   * → SCRAM-SHA-256 at the server
+   */
   | 'ERR_AUTH_METHOD'
+  /** the server could not prove that it knows the password → something else answers in its place */
   | 'ERR_AUTH_SERVER'
+  /**
+   * the pooler blocks after too many failures
+   * → correct the password everywhere, wait two minutes
+   */
   | 'ERR_AUTH_BLOCKED'
+  /** no such database → the path of the connection string; `/postgres` on Supabase */
   | 'ERR_DATABASE_UNKNOWN'
+  /** the pooler knows no such project → the user is `<role>.<project ref>`; copy the host */
   | 'ERR_TENANT_UNKNOWN'
+  /** not allowed from here → network restrictions, `pg_hba.conf` */
   | 'ERR_ACCESS_DENIED'
+  /**
+   * the pooler or database takes no more, or had no backend free in time
+   * → close connections, shorten transactions, raise the limit
+   */
   | 'ERR_POOLER_FULL'
+  /** the session-mode pooler is full → use port 6543 */
   | 'ERR_POOLER_SESSION_FULL'
+  /** starting, stopping, paused or down → retry with a delay */
   | 'ERR_SERVER_UNAVAILABLE'
+  /**
+   * the server ended the connection and said why in words that nullpool does not know
+   * → see the message
+   */
   | 'ERR_SERVER'
+  /** the other side is not Postgres, or breaks its protocol → check host and port */
   | 'ERR_PROTOCOL'
+  // Working
+  /** the connection ended → `retryable` says whether a statement can have run */
+  | 'ERR_CONNECTION_LOST'
+  /**
+   * silence while an answer was due
+   * → raise `queryTimeoutMs` or make the statement faster; the server was asked to stop it
+   */
   | 'ERR_QUERY_TIMEOUT'
+  /**
+   * nobody went on with a cursor or a `COPY`
+   * → do not await `sql` inside of a loop over a cursor: collect the rows first
+   */
   | 'ERR_STREAM_IDLE'
+  /**
+   * a stream was not read, over a WebSocket, which cannot make the server wait
+   * → read on without waiting, or ask for less at a time
+   */
   | 'ERR_STREAM_OVERRUN'
+  /**
+   * a transaction stayed open without a statement
+   * → inside `sql.begin(async (tx) => …)` use `tx`, not `sql`
+   */
   | 'ERR_TRANSACTION_IDLE'
+  /**
+   * a statement waited `queryTimeoutMs` behind a transaction of the same request
+   * → inside of a transaction, use the `sql` that it gives
+   */
   | 'ERR_TRANSACTION_WAIT'
+  /**
+   * a statement on a transaction's `sql` after its end
+   * → await every statement inside of the function given to `transaction()`
+   */
   | 'ERR_TRANSACTION_OVER'
+  /** a failed statement whose error was caught → let the error through, or use `sql.savepoint()` */
   | 'ERR_TRANSACTION_ROLLED_BACK'
+  /**
+   * a streamed response in a request that is a transaction
+   * → collect the rows first, or leave the option `transaction` out on that route
+   */
   | 'ERR_TRANSACTION_STREAM'
+  /** a named prepared statement → leave its name out */
   | 'ERR_PREPARED_STATEMENT'
+  /**
+   * a statement that needs a session, such as `SET` or `LISTEN`
+   * → the message says what to write instead: [session-state.md](session-state.md)
+   */
   | 'ERR_SESSION_STATE'
+  /**
+   * claims that `as()` does not take, a statement that would change them, a Hyperdrive that may
+   * cache
+   * → pass a verified payload; the option `roles` lists the roles that it may name:
+   * [row-level-security.md](row-level-security.md)
+   */
   | 'ERR_CLAIMS'
-  | 'ERR_RESULT_SIZE'
-  | 'ERR_GATEWAY_TOKEN'
-  | 'ERR_GATEWAY_TARGET'
-  | 'ERR_GATEWAY_REQUEST'
-  | 'ERR_GATEWAY_LIMIT'
-  | 'ERR_GATEWAY_SIZE'
+  /** the client has gone, or a query's own signal → nothing */
   | 'ERR_ABORTED'
+  /**
+   * no connection of a [pool](stationary.md) became free within `acquireTimeoutMs`
+   * → the message says who has them: shorten that, or raise `poolSize` or `maxOverflow`
+   */
   | 'ERR_POOL_TIMEOUT'
+  /**
+   * a statement after `pool.close()`, or under way for longer than `drainTimeoutMs`
+   * → close the pool last, once the server takes no more requests
+   */
   | 'ERR_POOL_CLOSED'
+  /**
+   * a `sql` was used after its request, reservation or pooled transaction was over
+   * → await it, or `c.var.db.hold(promise)`
+   */
   | 'ERR_SCOPE_CLOSED'
+  /**
+   * a `sql` was used inside of another request
+   * → take it from the context of the request at hand
+   */
   | 'ERR_SCOPE_FOREIGN'
+  // The gateway
+  /**
+   * the token is missing or is not the gateway's
+   * → `neon(url, { authToken })`, the subprotocol `bearer.…` or `?token=`
+   */
+  | 'ERR_GATEWAY_TOKEN'
+  /**
+   * the target is not on the gateway's list, or its address is private
+   * → add it to `targets`; a private address has to be listed by itself
+   */
+  | 'ERR_GATEWAY_TARGET'
+  /** a request that is none of the protocol → the message says which part */
+  | 'ERR_GATEWAY_REQUEST'
+  /** as many connections as `maxConnections` allows → try again later, or raise it */
+  | 'ERR_GATEWAY_LIMIT'
+  /** a message or a body of more than `maxMessageBytes` → send less at once, or raise it */
+  | 'ERR_GATEWAY_SIZE'
+  /** rows of more than `maxResultBytes` → ask for fewer rows, use a tunnel, or raise it */
+  | 'ERR_RESULT_SIZE'
 
 /** What is certain of a transaction that has failed. */
 export type TransactionOutcome = 'committed' | 'rolled back' | 'unknown'

@@ -9,7 +9,7 @@ const [ANYBODY, MEMBER] = ROLES
 /** What every runtime must show of statements that run for somebody. */
 export function claims(test: Test, { connect }: Place): void {
   // Whether a Hyperdrive keeps rows is tested apart; here it does not.
-  const database = connect({ roles: ROLES, hyperdriveCaching: false })
+  const database = connect({ roles: ROLES, anonymousRole: ROLES[0], hyperdriveCaching: false })
   const run = <T>(work: (scope: Scope) => Promise<T>): Promise<T> => database.run({}, work)
   const asks = async ({ sql }: Scope): Promise<object> => {
     const [row] = await sql`

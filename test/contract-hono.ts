@@ -128,7 +128,12 @@ export function honoMiddleware(test: Test, { options, run }: Place): void {
           select current_setting('request.jwt.claims')::jsonb->>'sub' as sub, current_role as role`,
           ),
         ),
-      { roles: ['pg_monitor'], hyperdriveCaching: false, claims: () => ({ sub: 'ada' }) },
+      {
+        roles: ['pg_monitor'],
+        anonymousRole: 'pg_monitor',
+        hyperdriveCaching: false,
+        claims: () => ({ sub: 'ada' }),
+      },
     )
     assert.equal(answer.text, '[{"sub":"ada","role":"pg_monitor"}]')
   })

@@ -35,7 +35,7 @@ describe('statements that have a name on their connection', () => {
   const one = { poolSize: 1, maxOverflow: 0 }
 
   it('are parsed once, with and without values, alone, in transactions and under claims', async () => {
-    const pool = bed.open({ ...one, roles: ['postgres'] })
+    const pool = bed.open({ ...one, roles: ['postgres'], anonymousRole: 'postgres' })
     const work = async (): Promise<void> => {
       expect(await pool.sql`select ${1}::int as n`).toEqual([{ n: 1 }])
       expect(await pool.sql`select 'plain' as text`).toEqual([{ text: 'plain' }])
@@ -96,7 +96,7 @@ describe('statements that have a name on their connection', () => {
   })
 
   it('are sent again under claims, whose settings are made again', async () => {
-    const pool = bed.open({ ...one, roles: ['postgres'] })
+    const pool = bed.open({ ...one, roles: ['postgres'], anonymousRole: 'postgres' })
     const { sql } = pool.as({ sub: 'me' })
     const ask = () => sql`
       select books.*, current_setting('request.jwt.claims')::jsonb->>'sub' as sub

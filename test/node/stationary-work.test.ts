@@ -21,10 +21,15 @@ describe('a pool runs', () => {
     drop role if exists pool_reader;
     create role pool_reader;
     grant all on notes to pool_reader`)
-  const one = { poolSize: 1, maxOverflow: 0, roles: ['pool_reader'] }
+  const one = { poolSize: 1, maxOverflow: 0, roles: ['pool_reader'], anonymousRole: 'pool_reader' }
 
   it('statements under claims, each under its own, side by side on the same connections', async () => {
-    const pool = bed.open({ poolSize: 2, maxOverflow: 1, roles: ['pool_reader'] })
+    const pool = bed.open({
+      poolSize: 2,
+      maxOverflow: 1,
+      roles: ['pool_reader'],
+      anonymousRole: 'pool_reader',
+    })
     const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
     await Promise.all(
       users.map(async (sub, n) => {

@@ -124,7 +124,7 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
   it('claims travel with the statement, and are gone with it', async () => {
     const runtime = start({ NULLPOOL_GATEWAY_URL: tunnel.url })
     const rows = await runtime.evaluate<Promise<unknown>>(`
-      exported.createDatabase({ roles: ['pg_read_all_data'] }).run({}, async (scope) => {
+      exported.createDatabase({ roles: ['pg_read_all_data'], anonymousRole: 'pg_read_all_data' }).run({}, async (scope) => {
         const { sql } = scope.as({ role: 'pg_read_all_data', sub: 'ada' })
         const [inside] = await sql\`
           select current_user::text as who, current_setting('request.jwt.claims')::json ->> 'sub' as sub\`

@@ -41,7 +41,11 @@ app.get('/trips', async (c) => {
 
 app.get('/claims', async (c) => {
   const caching = c.req.query('caching') === 'off' ? ({ hyperdriveCaching: false } as const) : {}
-  const options: DatabaseOptions = { roles: ['pg_monitor'], ...caching }
+  const options: DatabaseOptions = {
+    roles: ['pg_monitor'],
+    anonymousRole: 'pg_monitor',
+    ...caching,
+  }
   const result = createDatabase(options).run({ env: c.env }, async (scope) => {
     const { sql } = scope.as({ sub: 'somebody' })
     const [row] = await sql`

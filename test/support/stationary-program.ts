@@ -5,7 +5,14 @@ import { createPool } from 'nullpool/stationary'
 const { DATABASE_URL: url = '' } = process.env
 // A role that every server has.
 const roles = ['pg_read_all_data']
-const pool = createPool({ url, pooler: 'postgres', poolSize: 2, maxOverflow: 1, roles })
+const pool = createPool({
+  url,
+  pooler: 'postgres',
+  poolSize: 2,
+  maxOverflow: 1,
+  roles,
+  anonymousRole: 'pg_read_all_data',
+})
 const found = await Promise.all(
   Array.from({ length: 20 }, async (_, n) => (await pool.sql`select ${n}::int as n`)[0]?.n),
 )

@@ -17,6 +17,16 @@ const HYPERDRIVE = 'postgres://u:secret@0123.hyperdrive.local:5432/app'
 const REMOTE = 'postgres://u:secret@db.example:6543/app'
 const LOCAL = 'postgres://u:secret@127.0.0.1:6543/app'
 
+describe('planConnection refuses what a pooler would count as a failed login', () => {
+  it.each([
+    ['a placeholder', 'postgres.abc:[YOUR-PASSWORD]'],
+    ['a user without its reference', 'postgres:secret'],
+  ])('planConnection refuses %s', (_what, login) => {
+    const text = `postgres://${login}@aws-0-eu-west-1.pooler.supabase.com:6543/postgres`
+    expect(() => plan(text)).toThrow(expect.objectContaining({ code: 'ERR_URL_INVALID' }))
+  })
+})
+
 describe('planConnection chooses TLS', () => {
   it.each<[string, string, DatabaseOptions['tls'], object | undefined]>([
     ['verifies a remote server', REMOTE, undefined, {}],

