@@ -1,3 +1,4 @@
+import { NullpoolError } from '../../errors.ts'
 import { type Examination, found } from './examination.ts'
 import { PoolerSession } from './pooler-session.ts'
 import type { Note, Outcome } from './report.ts'
@@ -14,7 +15,9 @@ const WEAK: ReadonlyMap<string, string> = new Map([
 export async function login(examination: Examination): Promise<Outcome> {
   const { timeoutMs } = examination.options
   const route = routeOf(examination)
-  const session = await PoolerSession.open(route, credentialsOf(examination), timeoutMs)
+  const opening = PoolerSession.open(route, credentialsOf(examination), timeoutMs)
+  const session = await opening.catch((error: unknown) => silence(error, examination))
+  if ('level' in session) return { summary: session.message, notes: [session], stops: true }
   examination.session = session
   const { user, database } = found(examination.target)
   const { method, parameters } = session
@@ -22,6 +25,18 @@ export async function login(examination: Examination): Promise<Outcome> {
     summary: `${user} is in ${database}, by ${method}.`,
     notes: weakness(method, examination),
     data: { method, user, database, serverVersion: parameters.get('server_version') ?? null },
+  }
+}
+
+/** TCP and TLS have been answered by now: whoever is silent here waits for somebody else. */
+function silence(error: unknown, { target, options }: Examination): Note {
+  if (!NullpoolError.is(error) || error.code !== 'ERR_CONNECT_TIMEOUT') throw error
+  const { host, port } = found(target)
+  return {
+    level: 'error',
+    code: 'login-unanswered',
+    message: `${host}:${port} accepts connections and does not answer the login within ${options.timeoutMs} ms: a pooler waits so for a database that it cannot reach or log in to.`,
+    fix: 'Look at the log of the pooler, and whether the database behind it runs, exists and is not paused; --timeout waits longer.',
   }
 }
 

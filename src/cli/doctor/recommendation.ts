@@ -15,13 +15,15 @@ export function recommend(
   examination: Examination,
   showSecret: boolean,
 ): Recommendation | undefined {
-  const { source, target, options } = examination
+  const { source, target, options, session } = examination
   if (!source || !target) return undefined
   const advised = options.stationary
     ? target
     : parseConnectionString(toTransactionMode(source.text))
-  const url = textOf(advised, showSecret)
   const changed = textOf(advised, true) !== textOf(target, true)
+  // One that nobody could log in with is no advice.
+  if (session === undefined && !changed) return undefined
+  const url = textOf(advised, showSecret)
   return { url, changed, options: databaseOptions(examination), lines: linesOf(url) }
 }
 

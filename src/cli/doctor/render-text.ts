@@ -29,12 +29,9 @@ export class TextRenderer {
   /** What to set where, and the verdict of all. */
   end({ verdict, firstFailure, recommendation, steps }: DoctorReport): string {
     const lines = ['']
-    if (recommendation && firstFailure?.code !== 'unparsable') {
+    if (recommendation) {
       const { url, changed, options } = recommendation
-      lines.push(
-        changed ? 'The connection string to use, which differs:' : 'The connection string to use:',
-        `  ${clean(url)}`,
-      )
+      lines.push(headline(verdict, changed), `  ${clean(url)}`)
       for (const { for: where, line } of recommendation.lines)
         lines.push(`  ${this.#dim(`${where}:`)} ${clean(line)}`)
       if (Object.keys(options).length > 0) {
@@ -77,6 +74,11 @@ function mark(verdict: Verdict): string {
   if (verdict === 'ok') return '✔'
   if (verdict === 'warning') return '!'
   return verdict === 'failed' ? '✘' : '-'
+}
+
+function headline(verdict: DoctorReport['verdict'], changed: boolean): string {
+  if (changed) return 'The connection string to use, which is not the one that was examined:'
+  return verdict === 'failed' ? 'The connection string as it is:' : 'The connection string to use:'
 }
 
 function verdictText(

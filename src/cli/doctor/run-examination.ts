@@ -1,4 +1,4 @@
-import { NullpoolError } from '../../errors.ts'
+import { NullpoolError, ServerError } from '../../errors.ts'
 import { bounded, codeOf, since, TooLong } from './bounded.ts'
 import { configuration } from './configuration.ts'
 import { connectionString } from './connection-string.ts'
@@ -114,6 +114,7 @@ function leftOut(step: StepName, because: StepName): StepReport {
 
 /** What a step dies of makes those behind it impossible. */
 function explain(error: unknown): Outcome {
+  if (error instanceof ServerError) return refused(error)
   const note: Note = NullpoolError.is(error)
     ? noteOf(error)
     : {
@@ -127,11 +128,22 @@ function explain(error: unknown): Outcome {
   return { summary: note.message, notes: [note], stops: true }
 }
 
+/** A statement of ours that this server has not, or not for this role; the connection lives on. */
+function refused({ sqlState, message }: ServerError): Outcome {
+  const note: Note = {
+    level: 'warning',
+    code: 'statement-refused',
+    message: `The server refused a statement of this step: ${message} (${sqlState}).`,
+    fix: 'Give the role the right to read the catalogues, or go without this step.',
+  }
+  return { summary: note.message, notes: [note] }
+}
+
 /** An error of the package as a note; its message ends with the hint, which is the fix. */
-export function noteOf(error: NullpoolError, level: Note['level'] = 'error'): Note {
-  const { code, hint } = error
-  if (hint === undefined) return { level, code, message: error.message }
-  return { level, code, message: error.message.replace(hint, '').trim(), fix: hint }
+function noteOf({ code, hint, message }: NullpoolError): Note {
+  const level = 'error'
+  if (hint === undefined) return { level, code, message }
+  return { level, code, message: message.replace(hint, '').trim(), fix: hint }
 }
 
 function isWarning({ level }: Note): boolean {

@@ -1,4 +1,6 @@
 import { chooseTls } from '../../connection-plan.ts'
+import { NullpoolError } from '../../errors.ts'
+import { codeOf, TooLong } from './bounded.ts'
 import { type Examination, found } from './examination.ts'
 import type { Note, Outcome } from './report.ts'
 import type { TlsAnswer } from './tls-inspection.ts'
@@ -35,13 +37,36 @@ export async function tls(examination: Examination): Promise<Outcome> {
     direct: target.sslNegotiation === 'direct',
     timeoutMs,
   }
-  const trust = await trustOf(inspection, ca)
+  const trust = await trustOf(inspection, ca).catch((error: unknown) =>
+    brokenOff(error, examination),
+  )
+  if ('level' in trust) return { summary: trust.message, notes: [trust], stops: true }
   const { answer } = trust
   return {
     summary: `${answer.protocol}, ${chainText(answer)}; trusted by ${trustedBy(trust)}.`,
     notes: notesOf(trust, name),
     data: toData(trust, name),
     stops: trust.node !== undefined,
+  }
+}
+
+/** No certificate was seen: silence, or a handshake that ended. */
+function brokenOff(error: unknown, { target, options }: Examination): Note {
+  if (NullpoolError.is(error)) throw error
+  const { host, port } = found(target)
+  if (error instanceof TooLong) {
+    return {
+      level: 'error',
+      code: 'tls-unanswered',
+      message: `${host}:${port} accepts connections and does not answer the request for TLS within ${options.timeoutMs} ms: something else than Postgres listens there, or a firewall holds it back.`,
+      fix: 'Check host and port of the connection string.',
+    }
+  }
+  return {
+    level: 'error',
+    code: 'ERR_TLS_FAILED',
+    message: `The TLS handshake with ${host}:${port} failed (${codeOf(error)}).`,
+    fix: 'Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct if it is there. Else look at the server’s log: its TLS version or key may be too old.',
   }
 }
 
