@@ -197,8 +197,10 @@ describe.skipIf(!servers.pgbouncer)(
       const refused = log.filter((line) => /closing because: SASL authentication failed/.test(line))
       expect(refused).toHaveLength(2)
       // The other is of who waited for PgBouncer to be up.
-    const attempts = log.filter((line) => line.includes(`login attempt: db=postgres user=${user} `))
-    expect(attempts, log.join('\n')).toHaveLength(2)
+      const attempts = log.filter((line) =>
+        line.includes(`login attempt: db=postgres user=${user} `),
+      )
+      expect(attempts, log.join('\n')).toHaveLength(2)
     })
 
     it('a certificate that has expired', async () => {

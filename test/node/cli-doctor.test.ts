@@ -64,6 +64,30 @@ describe('nullpool doctor of Postgres itself', () => {
     })
   })
 
+  it('sees as an ordinary role who is connected, and goes on where it may not look', async () => {
+    const { sql, name } = bed.database
+    const role = `${name}_reader`
+    await sql.unsafe(`create role ${role} login password 'reader'`)
+    await sql.unsafe('revoke select on pg_extension from public')
+    const login = { user: role, password: 'reader' }
+    const refused = await examine([databaseUrl(servers.postgres, name, login)])
+    await sql.unsafe('grant select on pg_extension to public')
+    const report = await examine([databaseUrl(servers.postgres, name, login)])
+    await sql.unsafe(`drop role ${role}`)
+    expect(step(refused, 'server')).toMatchObject({
+      verdict: 'warning',
+      notes: [{ code: 'statement-refused' }],
+    })
+    expect(step(refused, 'measure').verdict).toBe('ok')
+    const { connections, isSuperuser } = step(report, 'server').data as {
+      connections: { by: { user: string; database: string }[] }
+      isSuperuser: boolean
+    }
+    expect(isSuperuser).toBe(false)
+    const here = connections.by.filter(({ database }) => database === name)
+    expect(new Set(here.map((one) => one.user))).toEqual(new Set([user, role]))
+  })
+
   it('shows the chain of an authority that was named, and who else would trust it', async () => {
     const url = bed.database.url(servers.postgres, { query: '?sslmode=verify-full' })
     const report = await examine([url, '--ca', servers.caFile])
@@ -77,6 +101,13 @@ describe('nullpool doctor of Postgres itself', () => {
     expect(data.chain).toMatchObject([
       { subject: 'server', issuer: 'nullpool test CA' },
       { subject: 'nullpool test CA', issuer: 'nullpool test CA' },
+    ])
+    const { profiles } = step(report, 'measure').data as { profiles: object[] }
+    expect(profiles).toMatchObject([
+      { profile: 'universal', applies: true, coldRoundTrips: 7 },
+      { profile: 'pipelined', applies: true, coldRoundTrips: 5 },
+      // Postgres has it from 17 on.
+      { profile: 'direct', applies: true, coldRoundTrips: 4 },
     ])
     expect(data.protocol).toBe('TLSv1.3')
     expect(report.recommendation?.options).toMatchObject({

@@ -80,6 +80,8 @@ function applies(profile: ProfileName, { pooler, target, session }: Examination)
   if (session?.method !== 'scram-sha-256') return false
   if (profile === 'pipelined') return pooler === 'pgbouncer' || pooler === 'none'
   const { provider, sslNegotiation } = found(target)
+  const version = Number.parseInt(session.parameters.get('server_version') ?? '', 10)
+  if (pooler === 'none' && version >= 17) return true
   if (provider === 'neon-pooler' || provider === 'neon-direct') return true
   return sslNegotiation === 'direct'
 }

@@ -78,12 +78,15 @@ export async function readServer(session: PoolerSession): Promise<ServerFacts> {
   }
 }
 
-/** Who is connected is for everybody to see; what they do is not, and is not asked. */
+/**
+ * Who is connected is for everybody to see; what they do is not, and is not asked. Ordinary roles do not see
+ * the kind of a backend: a worker of an extension then counts as a client.
+ */
 export async function readConnections(session: PoolerSession): Promise<Connections> {
   const rows = await session.query(`
     select usename, coalesce(application_name, ''), coalesce(datname, ''), count(*)
     from pg_stat_activity
-    where usename is not null and (backend_type is null or backend_type = 'client backend')
+    where usename is not null and datname is not null and (backend_type is null or backend_type = 'client backend')
     group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit 200`)
   const by = rows.map(([user, application, database, count]) => ({
     user: user ?? '',

@@ -1,4 +1,5 @@
-import { getCACertificates, rootCertificates } from 'node:tls'
+// By namespace: before 22.15 there is no getCACertificates, and naming it would be an error.
+import * as tls from 'node:tls'
 import { authorityOf } from '../../transports/supabase-authority.ts'
 import { type Inspection, inspectTls, type TlsAnswer } from './tls-inspection.ts'
 
@@ -20,7 +21,7 @@ export interface Trust {
  * @see https://docs.deno.com/runtime/reference/env_variables/
  */
 export async function trustOf(inspection: Inspection, ca: string | undefined): Promise<Trust> {
-  const bundled = [...rootCertificates]
+  const bundled = [...tls.rootCertificates]
   const authority = authorityOf(inspection.serverName)
   const given = ca === undefined ? undefined : [ca]
   const supabase = authority === undefined ? [] : [authority]
@@ -45,7 +46,7 @@ export async function trustOf(inspection: Inspection, ca: string | undefined): P
 
 /** Before 22.15 Node does not tell what `NODE_EXTRA_CA_CERTS` and the system have added. */
 function knownRoots(): readonly string[] {
-  return getCACertificates?.('default') ?? rootCertificates
+  return tls.getCACertificates?.('default') ?? tls.rootCertificates
 }
 
 function key(roots: readonly string[]): string {
