@@ -24,7 +24,7 @@ export async function mode(examination: Examination): Promise<Outcome> {
     : await nameOfPooler(examination, { applicationName, statements })
   const listens = turns.mode === 'transaction' ? false : await canListen(session)
   return {
-    summary: `${poolerText(examination)}, ${turns.mode} mode: ${turns.evidence}.`,
+    summary: `${poolerText(examination)}, ${turns.mode} mode.`,
     notes: [
       ...modeNotes(examination, turns),
       ...statementNotes(statements, turns.mode),
@@ -85,7 +85,8 @@ function modeNotes({ options, target }: Examination, turns: Turns): Note[] {
       {
         level,
         code: 'session-mode',
-        message: `This pooler is in session mode: each client keeps a connection of the database until it leaves; ${turns.evidence}.`,
+        message:
+          'This pooler is in session mode: each client keeps a connection of the database until it leaves.',
         fix,
       },
     ]

@@ -33,9 +33,12 @@ function tlsDetails({
   return trusts.length > 0 ? [...links, `Trusted by: ${trusts.join(', ')}`] : links
 }
 
-function modeDetails({ preparedStatements, listen }: StepReport['data']): string[] {
+function modeDetails({ preparedStatements, listen, evidence }: StepReport['data']): string[] {
   if (preparedStatements === undefined) return []
-  return [`Named prepared statements: ${preparedStatements}; LISTEN: ${listen ? 'works' : 'no'}`]
+  return [
+    `Seen by: ${evidence}`,
+    `Named prepared statements: ${preparedStatements}; LISTEN: ${listen ? 'works' : 'no'}`,
+  ]
 }
 
 interface ServerData {
