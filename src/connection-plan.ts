@@ -114,14 +114,17 @@ function chooseGuard(pooler: Pooler, { mode }: ConnectionTarget): GuardMode {
 }
 
 /** By name or by host, never by probing: a wrong guess could hang or lose a statement. */
-function chooseProfile(pooler: Pooler, target: ConnectionTarget): Profile {
+export function chooseProfile(pooler: Pooler, target: ConnectionTarget): Profile {
   const profile = pooler === 'auto' ? PROVIDERS[target.provider] : PROFILES[pooler]
   const directIsSafe = profile !== hyperdrive && pooler !== 'supavisor'
   return target.sslNegotiation === 'direct' && directIsSafe ? direct : profile
 }
 
 /** `undefined` is plaintext: by name, on the same machine, or inside of Cloudflare's own network. */
-function chooseTls(option: Tls | undefined, target: ConnectionTarget): TlsOptions | undefined {
+export function chooseTls(
+  option: Tls | undefined,
+  target: ConnectionTarget,
+): TlsOptions | undefined {
   if (target.provider === 'hyperdrive') return refuseTls(option)
   if (option === 'disable') return undefined
   if (option === 'verify') return {}
