@@ -1,6 +1,7 @@
 /** `nullpool`: one file of `commands/` for each command. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { registerConnections } from './commands/connections.ts'
 import { explainFailure } from './failure.ts'
 
 const manifest = JSON.parse(
@@ -11,6 +12,8 @@ const program = new Command('nullpool')
   .description(manifest.description)
   .version(manifest.version)
   .showHelpAfterError('(nullpool --help lists the commands)')
+
+registerConnections(program)
 
 try {
   await program.parseAsync()
