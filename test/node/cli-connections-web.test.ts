@@ -145,7 +145,7 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
     const { page } = await open(origin, 'light')
     for (const name of [
       /^Connections of the server \d+ of 300 in use; 40 % is 120, 80 % is 240$/,
-      /^Clients of the pooler \d+ clients, 0 waiting$/,
+      /^Clients \d+ clients, 0 waiting$/,
       /^Transactions a second/,
     ]) {
       await page.getByRole('img', { name }).waitFor()

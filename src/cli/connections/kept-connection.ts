@@ -47,15 +47,16 @@ export class KeptConnection {
     return this.#askAgainAt === Number.POSITIVE_INFINITY
   }
 
-  /** Runs some work; once more where the connection had been lost and nothing of it has run. */
+  /** Runs some work, which only reads; once more where the connection had been lost meanwhile. */
   async use<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
     if (performance.now() < this.#askAgainAt) throw this.#failure
     const wasOpen = this.#scope !== undefined
     try {
       return await this.#once(work)
     } catch (error) {
-      const isLost = NullpoolError.is(error) && error.code === 'ERR_CONNECTION_LOST'
-      if (!(wasOpen && isLost)) throw error
+      // What is asked only reads; a server that is too busy to answer is left alone.
+      const mayRepeat = NullpoolError.is(error) && error.code !== 'ERR_QUERY_TIMEOUT'
+      if (!(wasOpen && mayRepeat) || this.isOver) throw error
       this.#askAgainAt = 0
       return await this.#once(work)
     }

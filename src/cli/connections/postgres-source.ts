@@ -54,7 +54,8 @@ interface SessionRow {
 /**
  * Looks at `pg_stat_activity` in one read-only transaction of at most five seconds.
  *
- * A role sees the states of its own connections only, unless it is a member of `pg_read_all_stats`.
+ * A role sees the states of its own connections only, unless it is a member of `pg_read_all_stats`. Nor does it see
+ * of others whether they are clients: what has a role is taken for one.
  *
  * @see https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW
  */
@@ -66,7 +67,8 @@ export async function readPostgres(scope: Scope, withQueries: boolean): Promise<
         current_setting('max_connections')::int as max,
         current_setting('superuser_reserved_connections')::int
           + coalesce(current_setting('reserved_connections', true)::int, 0) as reserved,
-        (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as used,
+        (select count(*)::int from pg_stat_activity
+          where coalesce(backend_type, 'client backend') = 'client backend' and usesysid is not null) as used,
         (select sum(xact_commit + xact_rollback)::text from pg_stat_database) as transactions`
     const rows = await sql<SessionRow[]>`
       select pid, client_port as port, usename::text as role, application_name as application,
@@ -75,7 +77,7 @@ export async function readPostgres(scope: Scope, withQueries: boolean): Promise<
         extract(epoch from clock_timestamp() - state_change)::float8 as state_seconds,
         case when ${withQueries}::boolean then query end as query
       from pg_stat_activity
-      where backend_type = 'client backend'
+      where coalesce(backend_type, 'client backend') = 'client backend' and usesysid is not null
       limit ${MAX_SESSIONS}::int`
     if (row === undefined) throw new Error('The server told nothing about itself.')
     return {

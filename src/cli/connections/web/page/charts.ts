@@ -10,6 +10,9 @@ interface Line {
   dash?: number[]
 }
 
+/** Of the drawing, in pixels; the legend stands below it. */
+const HEIGHT = 190
+
 /** A chart that is drawn anew where its size or the colours change. */
 export class LiveChart {
   readonly #place: HTMLElement
@@ -36,8 +39,7 @@ export class LiveChart {
   }
 
   #size(): { width: number; height: number } {
-    // The legend stands below the canvas.
-    return { width: this.#place.clientWidth, height: Math.max(this.#place.clientHeight - 30, 60) }
+    return { width: this.#place.clientWidth, height: HEIGHT }
   }
 
   #resize(): void {
@@ -56,6 +58,7 @@ export class LiveChart {
     const grid = { stroke: isDark ? '#353c44' : '#e3e7eb', width: 1 }
     return {
       ...this.#size(),
+      legend: { live: false },
       scales: { y: { range: (_chart, _least, most) => [0, Math.max(most * 1.05, 1)] } },
       axes: [
         { stroke: ink, grid, ticks: grid },

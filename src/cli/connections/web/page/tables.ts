@@ -8,8 +8,12 @@ export function fillTable<Row>(
   rows: readonly Row[],
 ): void {
   const head = document.createElement('tr')
-  head.append(...columns.map(([name]) => cellOf('th', name)))
-  for (const cell of head.children) cell.setAttribute('scope', 'col')
+  for (const [name, cell] of columns) {
+    const heading = cellOf('th', name)
+    heading.setAttribute('scope', 'col')
+    if (rows[0] && typeof cell(rows[0]) === 'number') heading.className = 'number'
+    head.append(heading)
+  }
   const body = rows.map((row) => {
     const line = document.createElement('tr')
     line.append(...columns.map(([, cell]) => cellOf('td', cell(row))))
