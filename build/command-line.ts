@@ -1,16 +1,19 @@
 // Writes dist/cli/nullpool.js: the command line with the libraries it takes inside of it, so that a project
 // that installs this package for its Worker does not install them.
 
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { licencesOf } from './bundled-licences.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-await build({
+const { metafile } = await build({
   absWorkingDir: at('.'),
   entryPoints: ['src/cli/nullpool.ts'],
   outfile: at('dist/cli/nullpool.js'),
   bundle: true,
+  metafile: true,
   format: 'esm',
   platform: 'node',
   target: 'node22',
@@ -26,3 +29,5 @@ await build({
   },
   logLevel: 'warning',
 })
+
+await writeFile(at('dist/cli/nullpool.LICENSES.txt'), await licencesOf(metafile))

@@ -1,14 +1,16 @@
 // Writes dist/cli/connections-page/: the page of `nullpool connections --web`, with its charts inside of it.
 
-import { copyFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { licencesOf } from './bundled-licences.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 const source = 'src/cli/connections/web/page'
 
-await build({
+const { metafile } = await build({
   absWorkingDir: at('.'),
+  metafile: true,
   entryPoints: { page: `${source}/page.ts` },
   outdir: at('dist/cli/connections-page'),
   bundle: true,
@@ -31,3 +33,4 @@ await build({
   logLevel: 'warning',
 })
 await copyFile(at(`${source}/index.html`), at('dist/cli/connections-page/index.html'))
+await writeFile(at('dist/cli/connections-page/LICENSES.txt'), await licencesOf(metafile))

@@ -13,7 +13,7 @@ interface Drawn {
   dashed?: string[]
 }
 
-const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' }
+const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' }
 
 const PANELS: Drawn[] = [
   {
@@ -53,21 +53,30 @@ const PANELS: Drawn[] = [
     title: 'Clients of the pools',
     at: [0, 18, 12, 9],
     queries: [
-      ['sum by (pooler, state) (nullpool_pool_clients{instance=~"$instance"})', '{{pooler}} {{state}}'],
+      [
+        'sum by (pooler, state) (nullpool_pool_clients{instance=~"$instance"})',
+        '{{pooler}} {{state}}',
+      ],
     ],
   },
   {
     title: 'Connections of the pools to the server',
     at: [12, 18, 12, 9],
     queries: [
-      ['sum by (pooler, state) (nullpool_pool_servers{instance=~"$instance"})', '{{pooler}} {{state}}'],
+      [
+        'sum by (pooler, state) (nullpool_pool_servers{instance=~"$instance"})',
+        '{{pooler}} {{state}}',
+      ],
     ],
   },
   {
     title: 'Transactions and queries a second',
     at: [0, 27, 12, 9],
     queries: [
-      ['rate(nullpool_transactions_total{instance=~"$instance"}[$__rate_interval])', 'transactions'],
+      [
+        'rate(nullpool_transactions_total{instance=~"$instance"}[$__rate_interval])',
+        'transactions',
+      ],
       ['rate(nullpool_queries_total{instance=~"$instance"}[$__rate_interval])', 'queries'],
     ],
     unit: 'ops',
@@ -77,14 +86,20 @@ const PANELS: Drawn[] = [
     at: [12, 27, 12, 9],
     queries: [
       ['max(nullpool_oldest_transaction_seconds{instance=~"$instance"})', 'oldest transaction'],
-      ['max(nullpool_idle_transaction_seconds{instance=~"$instance"})', 'longest idle in transaction'],
+      [
+        'max(nullpool_idle_transaction_seconds{instance=~"$instance"})',
+        'longest idle in transaction',
+      ],
       ['max(nullpool_pool_longest_wait_seconds{instance=~"$instance"})', 'longest wait'],
     ],
     unit: 's',
   },
 ]
 
-function panelOf({ title, at, queries, unit = 'short', type, dashed = [] }: Drawn, n: number): Panel {
+function panelOf(
+  { title, at, queries, unit = 'short', type, dashed = [] }: Drawn,
+  n: number,
+): Panel {
   const [x, y, w, h] = at
   return {
     id: n + 1,

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasPseudoTerminal, PseudoTerminal } from '../support/pseudo-terminal.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
+const ESCAPE = '\x1b'
+
 describe.skipIf(!hasPseudoTerminal)('nullpool connections in a pseudo-terminal', () => {
   let database: TestDatabase
   let shop: postgres.Sql
@@ -109,7 +111,7 @@ describe.skipIf(!hasPseudoTerminal)('nullpool connections in a pseudo-terminal',
   })
 
   it('has colours, and none with NO_COLOR', async () => {
-    const colours = /\x1b\[3[0-7]m/
+    const colours = new RegExp(`${ESCAPE}\\[3[0-7]m`)
     await using coloured = open()
     await coloured.shows((screen) => screen.includes('q quit'))
     expect(coloured.output).toMatch(colours)

@@ -64,7 +64,9 @@ describe('the server of nullpool connections --web', () => {
     const { command, origin } = await serve('--queries')
     await using _ = command
     const page = await fetch(origin)
-    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self'/)
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'self'/,
+    )
     expect(page.headers.get('access-control-allow-origin')).toBeNull()
     const texts = [await page.text()]
     for (const path of ['/page.js', '/page.css']) {
@@ -176,7 +178,10 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
     const { command, origin } = await serve('--idle-limit', '0.5', '--queries')
     await using _ = command
     const { page, problems } = await open(origin, 'light')
-    await page.getByRole('listitem').filter({ hasText: /^None$/ }).waitFor()
+    await page
+      .getByRole('listitem')
+      .filter({ hasText: /^None$/ })
+      .waitFor()
     const held = await shop.reserve()
     await held`begin`
     await held.unsafe("select 'a secret value', 4711")
@@ -186,7 +191,10 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
     await page.screenshot({ path: join(screenshots, 'connections-warning.png'), fullPage: true })
     await held`rollback`
     held.release()
-    await page.getByRole('listitem').filter({ hasText: /^None$/ }).waitFor()
+    await page
+      .getByRole('listitem')
+      .filter({ hasText: /^None$/ })
+      .waitFor()
     expect(problems).toEqual([])
     await page.close()
   })

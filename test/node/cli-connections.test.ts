@@ -1,30 +1,18 @@
-import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { ConnectionsSnapshot } from '../../src/cli/connections/snapshot.ts'
 import { CommandLine, runCommand } from '../support/command-line.ts'
+import { look } from '../support/connections-look.ts'
 import { startStrictPooler } from '../support/strict-pooler.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-const { pgbouncer, postgres: server, caFile } = inject('servers')
+const { postgres: server, caFile } = inject('servers')
 
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
 })
 afterAll(() => database[Symbol.asyncDispose]())
-
-async function look(parameters: string[], environment = {}): Promise<ConnectionsSnapshot> {
-  const { stdout, stderr, exitCode } = await runCommand(
-    ['connections', '--json', ...parameters],
-    environment,
-  )
-  expect([stderr, exitCode]).toEqual(['', 0])
-  expect(stdout).not.toContain(server.password)
-  return JSON.parse(stdout)
-}
 
 describe('nullpool connections', () => {
   it('prints one JSON document of who is connected', async () => {
@@ -65,9 +53,7 @@ describe('nullpool connections', () => {
     expect(stdout).not.toContain(server.password)
   })
 
-  it('looks once without writing anything, in a transaction that could not', async () => {
-    const [before] = await database.sql`select xact_commit from pg_stat_database where datname = ${database.name}`
-    expect(before).toBeDefined()
+  it('is itself among what it sees, by its name', async () => {
     const { connections } = await look([database.url(server)])
     expect(connections.find(({ state }) => state === 'active')?.application).toBe(
       'nullpool connections',
@@ -105,12 +91,17 @@ describe('nullpool connections', () => {
     const seen = command.printed.stdout.split('\n').length
     await command.until(({ stdout }) => stdout.split('\n').length > seen + 3)
     expect(await pid()).not.toEqual(first)
-    const last: ConnectionsSnapshot = JSON.parse(command.printed.stdout.trim().split('\n').at(-1) ?? '')
+    const last: ConnectionsSnapshot = JSON.parse(
+      command.printed.stdout.trim().split('\n').at(-1) ?? '',
+    )
     expect(last.sources[0]?.state).toBe('answered')
   })
 
   it('warns of transactions that do nothing, and shows their statement without literals', async () => {
-    const held = postgres(database.url(server), { max: 1, connection: { application_name: 'held' } })
+    const held = postgres(database.url(server), {
+      max: 1,
+      connection: { application_name: 'held' },
+    })
     const reserved = await held.reserve()
     await reserved`begin`
     await reserved.unsafe(`select 'a secret value', 4711, $1::text /* a remark */`, ['parameter'])
@@ -177,17 +168,6 @@ describe('nullpool connections', () => {
     expect(refused.stderr).toMatch(/certificate/i)
   })
 
-  it('ends with 2 and after one attempt where the password is wrong', async () => {
-    const pooler = await startStrictPooler({ backend: { ...server, database: database.name } })
-    const url = `postgres://${server.user}.${pooler.tenant}:wrong-and-secret@127.0.0.1:${pooler.port}/${database.name}`
-    const { stdout, stderr, exitCode } = await runCommand(['connections', url, '--watch', '0.2'])
-    const attempts = pooler.stats.maxClientsSeen
-    await pooler.stop()
-    expect([stdout, exitCode, attempts]).toEqual(['', 2, 1])
-    expect(stderr).toMatch(/password/)
-    expect(stderr).not.toContain('wrong-and-secret')
-  })
-
   it.each([
     [[], /There is no database to look at: .*DATABASE_URL/],
     [['http://example.com'], /ERR_URL|HTTP API/],
@@ -209,139 +189,5 @@ describe('nullpool connections', () => {
     await pooler.stop()
     expect(sources[0]?.state).toBe('answered')
     expect(state?.maxConnections).toBe(300)
-  })
-})
-
-describe.skipIf(!pgbouncer)('nullpool connections with PgBouncer', () => {
-  const at = pgbouncer ?? { host: '', port: 0, adminUrl: '' }
-
-  it('tells pooled connections from direct ones, and shows pools and clients', async () => {
-    const pooled = postgres(database.url(at), {
-      max: 4,
-      prepare: false,
-      connection: { application_name: 'pooled' },
-    })
-    const direct = postgres(database.url(server), { max: 1, connection: { application_name: 'direct' } })
-    await Promise.all([direct`select 1`, ...[1, 2, 3, 4].map(() => pooled`select pg_sleep(0.2)`)])
-    const snapshot = await look([database.url(at)], { PGBOUNCER_ADMIN_URL: at.adminUrl })
-    await Promise.all([pooled.end(), direct.end()])
-    const routeOf = (name: string) =>
-      snapshot.connections.find(({ application }) => application === name)?.route
-    expect([routeOf('pooled'), routeOf('direct')]).toEqual(['pooled', 'direct'])
-    expect(snapshot.pools.find((pool) => pool.database === database.name)).toMatchObject({
-      pooler: 'pgbouncer',
-      role: server.user,
-      mode: 'transaction',
-      clientsActive: 5,
-      clientsWaiting: 0,
-      poolSize: 10,
-    })
-    expect(snapshot.clients).toContainEqual({
-      role: server.user,
-      application: 'pooled',
-      database: database.name,
-      state: 'active',
-      clients: 4,
-    })
-    expect(snapshot.traffic.queries).toBeGreaterThan(0)
-    expect(JSON.stringify(snapshot)).not.toContain(new URL(at.adminUrl).password)
-  })
-
-  it('shows clients that wait', async () => {
-    const busy = postgres(database.url(at), { max: 13, prepare: false, fetch_types: false })
-    const control = postgres(database.url(server), { max: 1 })
-    // Ten are the pool's; three wait, and so would a look through it: this one goes directly.
-    const work = Promise.allSettled(Array.from({ length: 13 }, () => busy`select pg_sleep(20)`))
-    await expect
-      .poll(
-        async () => {
-          const { pools } = await look([database.url(server), '--admin', at.adminUrl])
-          return pools.find((pool) => pool.database === database.name)?.clientsWaiting
-        },
-        { timeout: 20_000 },
-      )
-      .toBe(3)
-    await control`select pg_terminate_backend(pid) from pg_stat_activity where query like ${'select pg_sleep(20)%'} and pid <> pg_backend_pid()`
-    await busy.end({ timeout: 0 })
-    await control.end()
-    await work
-  })
-
-  it('does without the console where the login at hand may not use it', async () => {
-    const { sources, connections } = await look([database.url(at)])
-    expect(sources[1]).toMatchObject({ name: 'pgbouncer', state: 'not asked' })
-    expect(sources[1]?.problem).toContain('--admin')
-    expect(connections.every(({ route }) => route === 'unknown')).toBe(true)
-  })
-
-  it('shows the console alone where that is all there is', async () => {
-    const snapshot = await look(['--admin', at.adminUrl])
-    expect(snapshot.server).toBeNull()
-    expect(snapshot.sources.map(({ state }) => state)).toEqual(['not asked', 'answered', 'not asked'])
-  })
-})
-
-describe('nullpool connections with the metrics of Supabase', () => {
-  // A model of the endpoint: what it is asked is checked, and what it answers has the form of its text.
-  const key = 'sb_secret_of_no_use'
-  async function withMetrics(
-    work: (environment: Record<string, string>, asked: string[]) => Promise<void>,
-    status = 200,
-  ): Promise<void> {
-    const text = await readFile(new URL('../support/supabase-metrics.txt', import.meta.url), 'utf8')
-    const asked: string[] = []
-    const endpoint = createServer((request, response) => {
-      asked.push(request.headers.authorization ?? '')
-      response.writeHead(status).end(text)
-    }).listen(0, '127.0.0.1')
-    await new Promise((resolve) => endpoint.once('listening', resolve))
-    const { port } = endpoint.address() as AddressInfo
-    const address = `http://127.0.0.1:${port}/customer/v1/privileged/metrics`
-    try {
-      await work({ SUPABASE_METRICS_URL: address, SUPABASE_SECRET_KEY: key }, asked)
-    } finally {
-      endpoint.close()
-    }
-  }
-
-  it('shows the server, its roles and both poolers', async () => {
-    await withMetrics(async (environment, asked) => {
-      const snapshot = await look([], environment)
-      expect(asked).toEqual([`Basic ${Buffer.from(`service_role:${key}`).toString('base64')}`])
-      expect(snapshot.server).toMatchObject({ maxConnections: 60, usedConnections: 19, dataApiLimit: 24 })
-      expect(snapshot.connections).toContainEqual(
-        expect.objectContaining({ role: 'authenticator', connections: 8 }),
-      )
-      expect(snapshot.pools).toMatchObject([
-        { pooler: 'pgbouncer', clientsActive: 3, clientsWaiting: 1, serversActive: 2 },
-        { pooler: 'supavisor', mode: 'transaction', clientsActive: 12 },
-      ])
-      expect(JSON.stringify(snapshot)).not.toContain(key)
-    })
-  })
-
-  it('asks for it once, however often it looks, and never again with a key that is refused', async () => {
-    await withMetrics(async (environment, asked) => {
-      await using command = new CommandLine(['connections', '--json', '--watch', '0.2'], environment)
-      await command.until(({ stdout }) => stdout.split('\n').length > 3)
-      expect(asked).toHaveLength(1)
-    })
-    await withMetrics(async (environment, asked) => {
-      const parameters = ['connections', database.url(server), '--json', '--watch', '0.2']
-      await using command = new CommandLine(parameters, environment)
-      await command.until(({ stdout }) => stdout.split('\n').length > 3)
-      expect(asked).toHaveLength(1)
-      expect(command.printed.stdout).toContain('SUPABASE_SECRET_KEY is the secret key')
-      expect(command.printed.stdout).not.toContain(key)
-    }, 401)
-  })
-
-  it('sends the key to nobody in clear', async () => {
-    const { stderr, exitCode } = await runCommand(['connections'], {
-      SUPABASE_METRICS_URL: 'http://metrics.example/',
-      SUPABASE_SECRET_KEY: key,
-    })
-    expect(exitCode).toBe(2)
-    expect(stderr).toMatch(/SUPABASE_METRICS_URL is a https:/)
   })
 })

@@ -4,7 +4,9 @@ import { type Browser, chromium } from 'playwright-core'
 const PATHS = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser']
 
 /** The system's Chromium; nothing is downloaded. */
-export const chromiumPath: string | undefined = PATHS.find((path) => path !== '' && existsSync(path))
+export const chromiumPath: string | undefined = PATHS.find(
+  (path) => path !== '' && existsSync(path),
+)
 
 /** Starts it without a window, and without anything that it would look for by itself. */
 export async function launchChromium(): Promise<Browser> {

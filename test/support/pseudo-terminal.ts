@@ -34,7 +34,12 @@ export class PseudoTerminal {
     this.#screen = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true })
     const command = [process.execPath, COMMAND_LINE, ...parameters].map(quoted).join(' ')
     const child = spawn('script', ['-qefc', shellScript(command, columns, rows), '/dev/null'], {
-      env: { PATH: process.env.PATH ?? '', TERM: 'xterm-256color', SHELL: '/bin/sh', ...environment },
+      env: {
+        PATH: process.env.PATH ?? '',
+        TERM: 'xterm-256color',
+        SHELL: '/bin/sh',
+        ...environment,
+      },
       stdio: 'pipe',
     })
     this.#child = child

@@ -17,7 +17,8 @@ export interface Growth {
 
 /**
  * Finds clients growing while requests do not, in the last {@link LEAK_POINTS} looks: each third has more clients
- * than the one before, and the last no more transactions a second than the first.
+ * at its lowest than the one before, and the last no more transactions a second than the first. The lowest, because
+ * clients that come and go return to where they were.
  *
  * Without counters of transactions nothing is found: growth alone may be success.
  */
@@ -29,11 +30,10 @@ export function findGrowth(points: readonly HistoryPoint[]): Growth | undefined 
     last.slice((n * last.length) / 3, ((n + 1) * last.length) / 3),
   )
   const [few = 0, more = 0, most = 0] = thirds.map((third) =>
-    mean(third.map(({ clients }) => clients)),
+    Math.min(...third.map(({ clients }) => clients)),
   )
   if (!(few < more && more < most)) return undefined
-  const growth = latest.clients - first.clients
-  if (growth < LEAST_CLIENTS || growth < first.clients * LEAST_PART) return undefined
+  if (most - few < LEAST_CLIENTS || most - few < few * LEAST_PART) return undefined
   const [before, after] = [ratesOf(thirds[0]), ratesOf(thirds[2])]
   if (before.length === 0 || after.length === 0) return undefined
   // One more a second is what the looking itself may cost.

@@ -7,6 +7,8 @@ export interface Sample {
   value: number
 }
 
+const NAME = /^[a-zA-Z_:][\w:]*$/
+
 /**
  * Reads the text format of Prometheus. Of histograms and summaries there is nothing that we use; they are left out.
  *
@@ -16,9 +18,11 @@ export interface Sample {
  */
 export function readPrometheusText(text: string): Sample[] {
   // The library reads no line that does not end.
-  return parsePrometheusTextFormat(`${text}\n`).flatMap(({ name, metrics }) =>
-    metrics.flatMap(({ value, labels = {} }) =>
+  return parsePrometheusTextFormat(`${text}\n`).flatMap(({ name, metrics }) => {
+    // It takes any word for a name: a page of HTML would be metrics too.
+    if (!NAME.test(name)) throw new Error('This is not the text format of Prometheus.')
+    return metrics.flatMap(({ value, labels = {} }) =>
       value === undefined ? [] : [{ name, labels, value: Number(value) }],
-    ),
-  )
+    )
+  })
 }
