@@ -1,11 +1,7 @@
-import {
-  type ConnectionTarget,
-  createDatabase,
-  type DatabaseOptions,
-  NullpoolError,
-  type NullpoolErrorCode,
-  type Scope,
-} from 'nullpool'
+import type { DatabaseOptions, Scope } from 'nullpool'
+import type { ConnectionTarget } from '../../connection-target.ts'
+import { NullpoolError, type NullpoolErrorCode } from '../../errors.ts'
+import { CommandFailure } from '../failure.ts'
 
 /** The longest time between two attempts to reach a server that is away, in milliseconds. */
 const MAX_PAUSE_MS = 30_000
@@ -70,7 +66,7 @@ export class KeptConnection {
 
   async #once<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
     try {
-      this.#scope ??= createDatabase(this.#options).scope({})
+      this.#scope ??= await openScope(this.#options)
       const result = await work(this.#scope)
       this.#worked = true
       this.#failures = 0
@@ -89,6 +85,15 @@ export class KeptConnection {
     const pauseMs = Math.min(1000 * 2 ** this.#failures++, MAX_PAUSE_MS)
     this.#askAgainAt = isFinal ? Number.POSITIVE_INFINITY : performance.now() + pauseMs
   }
+}
+
+/** Loaded when it is needed: it needs postgres.js, which whoever calls another command may not have. */
+async function openScope(options: DatabaseOptions): Promise<Scope> {
+  const { createDatabase } = await import('nullpool').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new CommandFailure('This needs the driver beside it: npm install postgres')
+  })
+  return createDatabase(options).scope({})
 }
 
 /** The same target, with another database or a name for whoever looks at `pg_stat_activity`. */

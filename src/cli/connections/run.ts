@@ -1,4 +1,5 @@
-import { type ConnectionTarget, parseConnectionString } from 'nullpool'
+import { parseConnectionString } from '../../connection-string.ts'
+import type { ConnectionTarget } from '../../connection-target.ts'
 import { CommandFailure } from '../failure.ts'
 import { connectionUrl, KeptConnection } from './kept-connection.ts'
 import type { ListenAddress } from './listen-address.ts'
