@@ -46,7 +46,11 @@ export function registerConnections(program: Command): void {
 async function run(url: string | undefined, options: Options): Promise<void> {
   const interruption = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => interruption.abort())
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait for a server that does not answer.
+      if (interruption.signal.aborted) process.exit(130)
+      interruption.abort()
+    })
   }
   // Whoever read along is gone, as in `nullpool connections | head`.
   process.stdout.on('error', () => interruption.abort())

@@ -61,7 +61,7 @@ export class LiveChart {
       legend: { live: false },
       scales: { y: { range: (_chart, _least, most) => [0, Math.max(most * 1.05, 1)] } },
       axes: [
-        { stroke: ink, grid, ticks: grid },
+        { stroke: ink, grid, ticks: grid, space: 90, values: (_chart, times) => times.map(clock) },
         { stroke: ink, grid, ticks: grid, size: 44 },
       ],
       series: [
@@ -76,4 +76,8 @@ export class LiveChart {
       ],
     }
   }
+}
+
+function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: 'h23' })
 }
