@@ -35,7 +35,7 @@ interface Answer<Reading> {
   report: SourceReport
 }
 
-/** Asks every source at once and makes one snapshot of what they say. A source that fails is named in it. */
+/** Asks every source and makes one snapshot of what they say. A source that fails is named in it. */
 export class Observer {
   readonly #sources: Sources
 
@@ -58,17 +58,18 @@ export class Observer {
 
   async #askDatabase(): Promise<[Answer<PostgresReading>, Answer<PgBouncerReading>]> {
     const { postgres, pgbouncer, isConsoleGuessed, withQueries } = this.#sources
-    const database = ask(
+    const database = await ask(
       'postgres',
       postgres && (() => postgres.use((scope) => readPostgres(scope, withQueries))),
     )
-    // A password that the database refuses is not tried at the console too.
-    const mayAsk = !isConsoleGuessed || (await database).reading !== undefined
-    const pooler = ask(
+    // The console comes second: a backend that it does not name is not its own then, and not merely newer. And a
+    // password that the database refuses is not tried there too.
+    const mayAsk = !isConsoleGuessed || database.reading !== undefined
+    const pooler = await ask(
       'pgbouncer',
       mayAsk ? pgbouncer && (() => pgbouncer.use(readPgBouncer)) : undefined,
     )
-    return [await database, withoutGuess(await pooler, isConsoleGuessed && pgbouncer?.isOver)]
+    return [database, withoutGuess(pooler, isConsoleGuessed && pgbouncer?.isOver)]
   }
 }
 
