@@ -1,9 +1,10 @@
 // Writes dist/cli/nullpool.js: the command line with the libraries it takes inside of it, so that a project
 // that installs this package for its Worker does not install them.
 
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { writeNotices } from './third-party-notices.ts'
+import { licencesOf } from './bundled-licences.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
@@ -31,5 +32,4 @@ const { metafile } = await build({
   logLevel: 'warning',
 })
 
-const inputs = Object.keys(metafile.inputs).map(at)
-await writeNotices(inputs, at('dist/cli/THIRD-PARTY-NOTICES.txt'))
+await writeFile(at('dist/cli/nullpool.LICENSES.txt'), await licencesOf(metafile))

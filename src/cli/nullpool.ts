@@ -1,6 +1,7 @@
 /** `nullpool`: one file of `commands/` for each command. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { registerConnections } from './commands/connections.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { explainFailure } from './failure.ts'
 
@@ -13,6 +14,7 @@ const program = new Command('nullpool')
   .version(manifest.version)
   .showHelpAfterError('(nullpool --help lists the commands)')
 
+registerConnections(program)
 registerDoctor(program)
 
 try {

@@ -14,6 +14,12 @@ export default class LeftOutReporter implements Reporter {
     const lines = [`Left out ${leftOut.length} tests:`, ...leftOut.map((name) => `  ${name}`)]
     if (!leftOut.length) return
     lines.push('Is PgBouncer installed? apt-get install pgbouncer, or brew install pgbouncer')
+    if (leftOut.some((name) => name.includes('Chromium'))) {
+      lines.push('Is Chromium installed? apt-get install chromium, or CHROMIUM=<its path>')
+    }
+    if (leftOut.some((name) => name.includes('pseudo-terminal'))) {
+      lines.push('Is script of util-linux installed? apt-get install bsdutils')
+    }
     process.stdout.write(`\n${lines.join('\n')}\n`)
     if (process.env.CI) process.exitCode = 1
   }

@@ -1,0 +1,147 @@
+import { parseConnectionString } from '../../connection-string.ts'
+import type { ConnectionTarget } from '../../connection-target.ts'
+import { CommandFailure } from '../failure.ts'
+import { connectionUrl, KeptConnection } from './kept-connection.ts'
+import type { ListenAddress } from './listen-address.ts'
+import { Observer, type Sources } from './observer.ts'
+import { type Look, Sampler, type SamplerOptions } from './sampler.ts'
+import { showFullScreen } from './screen/full-screen.ts'
+import { serveMetrics, servePage } from './serve.ts'
+import { renderSnapshot } from './snapshot-table.ts'
+import { findProject, SupabaseMetrics } from './supabase-source.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** What to look at. */
+export interface ConnectionsRequest extends SamplerOptions {
+  /** Absent: from the environment. */
+  url?: string | undefined
+  /** Of PgBouncer's admin console. Absent: from the environment, or tried once with the login of `url`. */
+  admin?: string | undefined
+  /** Root certificates, PEM. */
+  ca?: string | undefined
+  withQueries: boolean
+}
+
+/** How to show it. */
+export interface ConnectionsView {
+  /** One look, and the end. */
+  once: boolean
+  json: boolean
+  web?: ListenAddress | undefined
+  prometheus?: ListenAddress | undefined
+  /** Aborts when the process is asked to end. */
+  signal: AbortSignal
+}
+
+/**
+ * Looks at connections and shows them, once or until the signal. Resolves with the last look.
+ *
+ * @throws CommandFailure where nobody answers the first time.
+ */
+export async function showConnections(
+  request: ConnectionsRequest,
+  view: ConnectionsView,
+  environment: Environment,
+): Promise<Look> {
+  const { sources, place } = findSources(request, environment)
+  const sampler = new Sampler(new Observer(sources), request)
+  try {
+    const first = await sampler.look()
+    checkAnswered(first)
+    if (!view.once) await goOn(sampler, view, place)
+    else print(first, view.json)
+    return sampler.latest ?? first
+  } finally {
+    await sampler.stop()
+  }
+}
+
+function findSources(
+  request: ConnectionsRequest,
+  environment: Environment,
+): { sources: Sources; place: string } {
+  const url =
+    request.url ||
+    environment.DATABASE_URL ||
+    environment.POSTGRES_URL ||
+    environment.SUPABASE_DB_URL
+  const target = url ? parseConnectionString(url) : undefined
+  const admin = request.admin || environment.PGBOUNCER_ADMIN_URL
+  const project = findProject(environment, target?.projectRef)
+  if (!(target || admin || project)) {
+    throw new CommandFailure(
+      'There is no database to look at: give a connection string, or set DATABASE_URL. PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.',
+    )
+  }
+  const tls = request.ca === undefined ? {} : { tls: { ca: request.ca } }
+  const waits = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, connectRetries: 0 }
+  const kept = (text: string): KeptConnection =>
+    new KeptConnection({ url: text, guard: 'off', ...waits, ...tls })
+  const console = admin ? parseConnectionString(admin) : consoleOf(target)
+  return {
+    sources: {
+      postgres: target && kept(connectionUrl(target)),
+      pgbouncer: console && kept(connectionUrl(console, { database: 'pgbouncer' })),
+      isConsoleGuessed: !admin,
+      supabase: project && new SupabaseMetrics(project),
+      withQueries: request.withQueries,
+    },
+    place: target ? `${target.host}:${target.port}/${target.database}` : (project?.url.host ?? ''),
+  }
+}
+
+/**
+ * The console behind the same door, which the login at hand may or may not use. Poolers that others run have none
+ * for us, and on its own port Postgres has none at all.
+ */
+function consoleOf(target: ConnectionTarget | undefined): ConnectionTarget | undefined {
+  const mayHave = target?.provider === 'other' || target?.provider === 'loopback'
+  return mayHave && target.port !== 5432 ? target : undefined
+}
+
+function checkAnswered({ snapshot: { sources } }: Look): void {
+  if (sources.some(({ state }) => state === 'answered')) return
+  const problems = sources.flatMap(({ name, problem }) => (problem ? [`${name}: ${problem}`] : []))
+  throw new CommandFailure(problems.join('\n'))
+}
+
+async function goOn(sampler: Sampler, view: ConnectionsView, place: string): Promise<void> {
+  const servers = [
+    ...(view.web ? [await servePage(sampler, view.web)] : []),
+    ...(view.prometheus ? [await serveMetrics(sampler, view.prometheus)] : []),
+  ]
+  try {
+    sampler.start()
+    const [page, metrics] = [view.web && servers[0]?.url, view.prometheus && servers.at(-1)?.url]
+    if (page) process.stderr.write(`The page is on ${page}\n`)
+    if (metrics) process.stderr.write(`The metrics are on ${metrics}/metrics\n`)
+    await showLive(sampler, view, place, servers.length > 0)
+  } finally {
+    for (const server of servers) await server.stop()
+  }
+}
+
+async function showLive(
+  sampler: Sampler,
+  { json, signal }: ConnectionsView,
+  place: string,
+  isServing: boolean,
+): Promise<void> {
+  const { stdin: input, stdout: output } = process
+  if (!isServing && !json && output.isTTY && input.isTTY) {
+    return await showFullScreen(sampler, { input, output, place, signal })
+  }
+  if (!isServing || json) {
+    if (sampler.latest) print(sampler.latest, json)
+    sampler.listen((look) => print(look, json))
+  }
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function print({ snapshot }: Look, json: boolean): void {
+  process.stdout.write(json ? `${JSON.stringify(snapshot)}\n` : renderSnapshot(snapshot))
+}
