@@ -32,6 +32,8 @@ export type {
 export { NullpoolError, ServerError } from './errors.ts'
 export type { GuardMode } from './guard/guard.ts'
 export type { DatabaseOptions, NullpoolEvent, Pooler, Tls } from './options.ts'
+export type { PoolSizeAdvice, PoolSizeOptions } from './pool-size.ts'
+export { recommendPoolSize } from './pool-size.ts'
 export type { Scope, ScopeContext, ScopeMetrics } from './scope.ts'
 export type { TransactionOptions } from './transaction-options.ts'
 export type { WebSocketTransportOptions } from './transports/websocket.ts'
