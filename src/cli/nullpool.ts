@@ -1,16 +1,15 @@
 /** `nullpool`: one file of `commands/` for each command. */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { registerDev } from './commands/dev.ts'
 import { explainFailure } from './failure.ts'
-
-const manifest = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string; description: string }
+import { manifest } from './manifest.ts'
 
 const program = new Command('nullpool')
   .description(manifest.description)
   .version(manifest.version)
   .showHelpAfterError('(nullpool --help lists the commands)')
+
+registerDev(program)
 
 try {
   await program.parseAsync()
