@@ -50,6 +50,11 @@ export class StartedProgram {
     return find() ?? ''
   }
 
+  /** Waits until its standard output is as the predicate wants it. */
+  async until(predicate: (lines: readonly string[]) => boolean): Promise<void> {
+    await this.#conditions.until(predicate)
+  }
+
   /** Waits for a line of its standard error that holds the text. */
   async error(text: string): Promise<string> {
     const find = () => this.errors.find((line) => line.includes(text))
