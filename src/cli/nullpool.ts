@@ -1,6 +1,7 @@
 /** `nullpool`: one file of `commands/` for each command. */
 import { Command } from 'commander'
 import { registerDev } from './commands/dev.ts'
+import { registerUrl } from './commands/url.ts'
 import { explainFailure } from './failure.ts'
 import { manifest } from './manifest.ts'
 
@@ -10,6 +11,7 @@ const program = new Command('nullpool')
   .showHelpAfterError('(nullpool --help lists the commands)')
 
 registerDev(program)
+registerUrl(program)
 
 try {
   await program.parseAsync()

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import type { Sql } from 'postgres'
 import { CommandFailure } from '../failure.ts'
@@ -16,6 +16,8 @@ export async function listSqlFiles(
   migrationsFolder: string | undefined,
   seedFiles: readonly string[],
 ): Promise<SqlFile[]> {
+  // Before a server is started for nothing.
+  for (const path of seedFiles) await access(path).catch((error) => unreadable(path, error))
   const names = migrationsFolder === undefined ? [] : await sqlFilesOf(migrationsFolder)
   return [
     ...names.map((name) => ({ name, path: join(migrationsFolder ?? '', name) })),
@@ -97,10 +99,10 @@ async function sqlFilesOf(folder: string): Promise<string[]> {
 }
 
 async function read(path: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).replace(/^\ufeff/, '')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new CommandFailure(`The file ${path} cannot be read (${code}).`, { cause: error })
-  }
+  const text = await readFile(path, 'utf8').catch((error) => unreadable(path, error))
+  return text.replace(/^\ufeff/, '')
+}
+
+function unreadable(path: string, cause: NodeJS.ErrnoException): never {
+  throw new CommandFailure(`The file ${path} cannot be read (${cause.code}).`, { cause })
 }

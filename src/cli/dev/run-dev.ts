@@ -9,6 +9,7 @@ import type { LocalCertificate } from './local-certificate.ts'
 import { localPassword } from './local-password.ts'
 import { listSqlFiles, runSqlFiles, type SqlFile } from './migrations.ts'
 import { AUTHENTICATOR, supabaseSchema } from './supabase-schema.ts'
+import { trustEnvironment } from './trusted-authority.ts'
 
 /** The role of the application, and its database. */
 const APPLICATION = 'app'
@@ -162,10 +163,8 @@ async function runBeside(
     await Promise.race([interruption.happened, failed])
     return 0
   }
-  // Node and libpq read these; what the user has set already is theirs.
-  const trust =
-    caFile === null ? {} : { NODE_EXTRA_CA_CERTS: caFile, PGSSLROOTCERT: caFile, DENO_CERT: caFile }
-  const command = await startCommand(parts, { ...trust, ...definedOf(trust), DATABASE_URL: url })
+  const trust = caFile === null ? {} : await trustEnvironment(caFile)
+  const command = await startCommand(parts, { ...trust, DATABASE_URL: url })
   try {
     const code = await Promise.race([command.ended, interruption.happened, failed])
     return code ?? (await command.stop(interruption.name ?? 'SIGTERM'))
@@ -173,9 +172,4 @@ async function runBeside(
     await command.stop('SIGTERM').catch(() => {})
     throw error
   }
-}
-
-function definedOf(names: Readonly<Record<string, string>>): Record<string, string> {
-  const own = Object.keys(names).map((name) => [name, process.env[name]] as const)
-  return Object.fromEntries(own.filter((pair): pair is [string, string] => pair[1] !== undefined))
 }
