@@ -1,6 +1,7 @@
 /** `nullpool`: one file of `commands/` for each command. */
 import { Command } from 'commander'
 import { registerDev } from './commands/dev.ts'
+import { registerPoolSize } from './commands/pool-size.ts'
 import { registerUrl } from './commands/url.ts'
 import { explainFailure } from './failure.ts'
 import { manifest } from './manifest.ts'
@@ -12,6 +13,7 @@ const program = new Command('nullpool')
 
 registerDev(program)
 registerUrl(program)
+registerPoolSize(program)
 
 try {
   await program.parseAsync()

@@ -60,7 +60,7 @@ async function run(argument: string | undefined, flags: Flags): Promise<void> {
 function printOne({ forms, findings }: UrlAnswer, name: FormName): void {
   console.log(forms[name])
   const serious = findings.filter(({ level }) => level !== 'info')
-  for (const line of findingLines(serious)) if (line !== '') console.error(line)
+  for (const line of findingLines(serious, 'stderr')) if (line !== '') console.error(line)
 }
 
 async function passwordOf({ password, passwordStdin }: Flags): Promise<string | undefined> {

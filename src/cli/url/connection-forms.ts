@@ -30,7 +30,7 @@ export function connectionForms(
 /**
  * Psycopg for threads and asyncpg for tasks, both without prepared statements that outlive a transaction.
  *
- * @see https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#disabling-the-postgresql-jit-to-improve-enum-datatype-handling
+ * @see https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#prepared-statement-name-with-pgbouncer
  */
 function sqlAlchemy(target: ConnectionTarget, secret: string): string {
   const write = (scheme: string, parameters: Record<string, string>) =>

@@ -1,6 +1,6 @@
-import { bold, cyan, dim, red, yellow } from 'yoctocolors'
 import type { Finding } from '../../connection-findings.ts'
 import type { ConnectionMode, ConnectionProvider } from '../../connection-target.ts'
+import { type Output, styled } from '../styled.ts'
 import type { FormName } from './connection-forms.ts'
 import type { UrlAnswer } from './explain-url.ts'
 
@@ -12,7 +12,7 @@ const PROVIDERS: Record<ConnectionProvider, string> = {
   'neon-direct': 'Neon, direct connection',
   hyperdrive: 'Cloudflare Hyperdrive',
   loopback: 'this machine',
-  other: 'a host of nobody we know',
+  other: 'another server',
 }
 
 const MODES: Record<ConnectionMode, string> = {
@@ -31,7 +31,7 @@ const TITLES: Record<FormName, string> = {
   psql: 'psql, which asks for the password',
 }
 
-const COLOURS = { error: red, warning: yellow, info: cyan }
+const COLOURS = { error: 'red', warning: 'yellow', info: 'cyan' } as const
 
 /** The answer in words for a terminal, or without colours for anything else. */
 export function describeUrl(answer: UrlAnswer, showSecret: boolean): string {
@@ -51,7 +51,7 @@ export function describeUrl(answer: UrlAnswer, showSecret: boolean): string {
   ]
   const forms = (Object.entries(answer.forms) as [FormName, string][]).flatMap(([name, text]) => [
     '',
-    `${bold(titleOf(name, showSecret))} ${dim(`(--print ${name})`)}`,
+    `${styled('bold', titleOf(name, showSecret))} ${styled('dim', `(--print ${name})`)}`,
     text.replace(/^/gm, '  '),
   ])
   return [
@@ -62,10 +62,10 @@ export function describeUrl(answer: UrlAnswer, showSecret: boolean): string {
 }
 
 /** One finding after the other, each with its fix on a line of its own. */
-export function findingLines(findings: readonly Finding[]): string[] {
+export function findingLines(findings: readonly Finding[], output: Output = 'stdout'): string[] {
   return findings.flatMap(({ level, code, message, fix }) => [
     '',
-    `${COLOURS[level](level)} ${dim(code)}: ${message}`,
+    `${styled(COLOURS[level], level, output)} ${styled('dim', code, output)}: ${message}`,
     `  ${fix}`,
   ])
 }
