@@ -42,7 +42,9 @@ export function registerPoolSize(program: Command): void {
 async function run(argument: string | undefined, flags: Flags): Promise<void> {
   const { maxConnections, reserved, other, dataApi, instances, ca, json } = flags
   const asks = argument !== undefined || maxConnections === undefined
-  const server = asks ? await askServer(givenUrl(argument).text, ca) : undefined
+  const server = asks
+    ? await askServer(givenUrl(argument, ' Or give --max-connections.').text, ca)
+    : undefined
   const answer = advisePoolSize({
     ...{ maxConnections, reserved, others: other, dataApi, instances, server },
   })

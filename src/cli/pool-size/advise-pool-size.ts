@@ -63,11 +63,7 @@ export function advisePoolSize(request: PoolSizeRequest): PoolSizeAnswer {
     ...{ poolSize, stationary: { ...stationary }, fits },
     ...{ maxConnections, reserved, others, dataApi, instances },
     connections: server === undefined ? null : groups,
-    reasons: [
-      present(request, others),
-      ...advice.reasons.slice(0, 3),
-      advice.reasons[3] ?? bound(advice),
-    ],
+    reasons: [present(request), ...advice.reasons.slice(0, 3), advice.reasons[3] ?? bound(advice)],
   }
 }
 
@@ -77,18 +73,26 @@ function isDataApi({ role, application }: ConnectionGroup): boolean {
 
 /** Neither the pool itself, under the role that asks, nor the Data API, which has its share. */
 function countOthers(groups: readonly ConnectionGroup[], own: string | undefined): number {
-  return groups
-    .filter((group) => group.role !== own && !POOLERS.test(group.application) && !isDataApi(group))
-    .reduce((sum, { count }) => sum + count, 0)
+  return sum(groups.filter((group) => !isOwn(group, own) && !isDataApi(group)))
 }
 
-function present({ server, others: given, dataApi }: PoolSizeRequest, others: number): string {
+function isOwn({ role, application }: ConnectionGroup, own: string | undefined): boolean {
+  return role === own || POOLERS.test(application)
+}
+
+function sum(groups: readonly ConnectionGroup[]): number {
+  return groups.reduce((total, { count }) => total + count, 0)
+}
+
+function present({ server, others }: PoolSizeRequest): string {
   if (server === undefined) return 'The server was not asked: the numbers are those of the flags.'
-  const total = server.connections.groups.reduce((sum, { count }) => sum + count, 0)
-  const counted = given === undefined ? `${others} of them are taken for others’` : 'others as told'
-  const seen = server.connections.groups.some(isDataApi)
-  const api = dataApi === undefined ? `, the Data API is ${seen ? '' : 'not '}among them` : ''
-  return `${total} connections are open now; ${counted}${api}.`
+  const { connections, role } = server
+  const { groups } = connections
+  const api = groups.filter(isDataApi)
+  const own = groups.filter((group) => isOwn(group, role) && !isDataApi(group))
+  const rest = sum(groups) - sum(api) - sum(own)
+  const told = others === undefined ? '' : `, for which --other says ${others}`
+  return `Beside this one ${sum(groups)} connections are open: ${sum(own)} of ${role} or a pooler, ${sum(api)} of the Data API, ${rest} of others${told}.`
 }
 
 function bound({ poolSize }: PoolSizeAdvice): string {
