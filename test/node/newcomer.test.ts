@@ -36,7 +36,8 @@ describe('the way of a newcomer', () => {
     return join(bed.folder, JSON.parse(stdout)[0].filename)
   }
 
-  it('leads from an empty folder to an answer, word for word', async () => {
+  // Packing, installing and starting take their time on a busy machine.
+  it('leads from an empty folder to an answer, word for word', { timeout: 120_000 }, async () => {
     const [install = '', start = '', curl = ''] = await blocks('sh')
     const names = /npm install (.*)/.exec(install)?.[1]?.split(' ') ?? []
     expect(names).toEqual(['nullpool', 'hono', 'postgres', '@hono/node-server'])
@@ -71,6 +72,9 @@ describe('the way of a newcomer', () => {
 
     const [npx, nullpool, ...parts] = start.trim().split(' ')
     expect([npx, nullpool]).toEqual(['npx', 'nullpool'])
+    const { stdout: said } = await run('npx', ['nullpool', '--version'], { cwd: project })
+    expect(said.trim()).toBe(JSON.parse(await readFile('package.json', 'utf8')).version)
+    // What npx runs, itself: only a terminal tells everybody behind npx of Ctrl-C.
     const program = join(project, 'node_modules/.bin/nullpool')
     await using started = new StartedProgram({ ...bed.environment }, [program, ...parts], project)
     await started.error('Running: node app.mjs')
