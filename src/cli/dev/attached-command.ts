@@ -6,14 +6,14 @@ import { CommandFailure } from '../failure.ts'
 import { createServerFolder, type ServerFolder } from '../server-folder.ts'
 import { within } from '../time-limit.ts'
 
-/** How long a command may take to end once it was told to. */
-const END_WITHIN_MS = 10_000
+/** How long a command may take to end once it was told to, and again for each next signal. */
+const END_WITHIN_MS = 5_000
 
 /** A program of the user's that runs beside the servers, on their terminal. */
 export interface AttachedCommand {
   /** Resolves with its exit code when it has ended; 128 and the signal's number where that ended it. */
   readonly ended: Promise<number>
-  /** Passes the signal on and waits; SIGKILL where that does not help. */
+  /** Passes the signal on and waits; SIGTERM and then SIGKILL where that does not help. */
   stop(signal: NodeJS.Signals): Promise<number>
 }
 
@@ -43,8 +43,10 @@ export async function startCommand(
     async stop(signal) {
       // The terminal has told it already.
       if (ownGroup || signal !== 'SIGINT') tell(child, ownGroup, signal)
-      const outcome = await within(END_WITHIN_MS, [ended.catch(() => 1)])
-      if (outcome === undefined) tell(child, ownGroup, 'SIGKILL')
+      for (const next of ['SIGTERM', 'SIGKILL'] as const) {
+        const outcome = await within(END_WITHIN_MS, [ended.catch(() => 1)])
+        if (outcome === undefined) tell(child, ownGroup, next)
+      }
       return await ended
     },
   }

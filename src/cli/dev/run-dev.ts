@@ -182,6 +182,8 @@ async function runBeside(
   }
   const trust = caFile === null ? {} : await trustEnvironment(caFile)
   const door = gateway === null ? {} : { GATEWAY_URL: gateway.url, GATEWAY_TOKEN: gateway.token }
+  // Ctrl-C of a terminal does not reach a program that is not there yet.
+  if (interruption.signal.aborted) return 0
   const command = await startCommand(parts, { ...trust, ...door, DATABASE_URL: url })
   try {
     const code = await Promise.race([command.ended, interruption.happened, failed])
