@@ -28,8 +28,8 @@ const { metafile } = await build({
       'const require = __createRequire(import.meta.url)',
     ].join('\n'),
   },
-  metafile: true,
   logLevel: 'warning',
+  metafile: true,
 })
 
 await writeFile(at('dist/cli/nullpool.LICENSES.txt'), await licencesOf(metafile))

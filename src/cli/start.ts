@@ -1,29 +1,21 @@
 /** `npm start`: the example Worker on a real Postgres, behind a real PgBouncer where there is one. */
+import { readFile } from 'node:fs/promises'
 import { assertPortFree, PortInUseError } from './free-port.ts'
-import { startLocalDatabase } from './local-database.ts'
+import { takeInterruption } from './interruption.ts'
+import { type EmptyDatabase, startLocalDatabase } from './local-database.ts'
+import { withConnection } from './local-driver.ts'
 import { startWorker } from './worker-server.ts'
 
 const SEED_FILE = new URL('../../examples/cloudflare-workers/seed.sql', import.meta.url)
 const WORKER_CONFIG = new URL('../../wrangler.toml', import.meta.url)
+/** The role of the example, which its seed grants what it needs. */
+const APPLICATION = 'library'
 
-const interruption = new AbortController()
+const interruption = takeInterruption(() => console.log('Stopping.'))
 /** What is still coming up when somebody interrupts is no news any more. */
 const print = (line: string) => {
   if (!interruption.signal.aborted) console.log(line)
 }
-
-const interrupted = new Promise<void>((resolve) => {
-  interruption.signal.addEventListener('abort', () => resolve())
-})
-// Every signal but the first is of no use: npm passes on the Ctrl-C that reached us already.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    print('Stopping.')
-    interruption.abort()
-  })
-}
-// Whoever read along is gone, as in `npm start | head`.
-process.stdout.on('error', () => interruption.abort())
 
 try {
   const problem = await runUntilInterrupted()
@@ -41,8 +33,13 @@ async function runUntilInterrupted(): Promise<string | undefined> {
   // Before anything that takes time.
   await assertPortFree(port)
   await assertPortFree(poolerPort)
-  const { signal } = interruption
-  const database = await startLocalDatabase({ poolerPort, seedFile: SEED_FILE, print })
+  const { signal, happened } = interruption
+  const database = await startLocalDatabase({
+    poolerPort,
+    application: APPLICATION,
+    prepare: seed,
+    print,
+  })
   try {
     signal.throwIfAborted()
     print('Building the Worker.')
@@ -51,7 +48,7 @@ async function runUntilInterrupted(): Promise<string | undefined> {
     try {
       print(`The Worker is up on ${worker.url}, in workerd.\n\nTry it: curl ${worker.url}/books\n`)
       return await Promise.race([
-        interrupted.then(() => undefined),
+        happened.then(() => undefined),
         database.ended,
         worker.ended.then(() => 'The Worker has ended.'),
       ])
@@ -61,6 +58,15 @@ async function runUntilInterrupted(): Promise<string | undefined> {
   } finally {
     await database.stop()
   }
+}
+
+/** The tables are the superuser's: the Worker reads and adds books, and needs no more. */
+async function seed({ superuserUrl }: EmptyDatabase): Promise<void> {
+  await withConnection(superuserUrl, async (sql) => {
+    await sql.unsafe(await readFile(SEED_FILE, 'utf8'))
+    const [row] = await sql<{ books: number }[]>`select count(*)::int as books from books`
+    print(`The database "${APPLICATION}" holds ${row?.books} books.`)
+  })
 }
 
 function portOf(variable: string, fallback: number): number {

@@ -1,0 +1,59 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { givenUrl } from '../given-url.ts'
+import { advisePoolSize } from '../pool-size/advise-pool-size.ts'
+import { askServer } from '../pool-size/ask-server.ts'
+import { describePoolSize } from '../pool-size/describe-pool-size.ts'
+
+interface Flags {
+  maxConnections?: number
+  reserved?: number
+  other?: number
+  dataApi?: boolean
+  instances: number
+  ca?: string
+  json?: boolean
+}
+
+/** Adds `nullpool pool-size`. */
+export function registerPoolSize(program: Command): void {
+  program
+    .command('pool-size')
+    .description('say how large a pool may be, from flags or from a live server')
+    .argument('[url]', 'the server to ask; default without --max-connections: DATABASE_URL')
+    .option('--max-connections <number>', 'what the server allows', readCount)
+    .option(
+      '--reserved <number>',
+      'what it keeps for superusers; default: what it says, or 3',
+      readCount,
+    )
+    .option(
+      '--other <number>',
+      'of other pools and tools; default: who is connected now',
+      readCount,
+    )
+    .option('--data-api', 'the Data API is in use: 40 %; default: whether it is connected now')
+    .option('--no-data-api', 'it is not: up to 80 %')
+    .option('--instances <number>', 'of a server that stays', readCount, 1)
+    .option('--ca <file>', 'the authority to trust, PEM')
+    .option('--json', 'print one JSON document')
+    .action(run)
+}
+
+async function run(argument: string | undefined, flags: Flags): Promise<void> {
+  const { maxConnections, reserved, other, dataApi, instances, ca, json } = flags
+  const asks = argument !== undefined || maxConnections === undefined
+  const server = asks
+    ? await askServer(givenUrl(argument, ' Or give --max-connections.').text, ca)
+    : undefined
+  const answer = advisePoolSize({
+    ...{ maxConnections, reserved, others: other, dataApi, instances, server },
+  })
+  console.log(json ? JSON.stringify(answer, null, 2) : describePoolSize(answer))
+  // Worth a warning in a script, and no failure.
+  if (!answer.fits) process.exitCode = 1
+}
+
+function readCount(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It takes a whole number.')
+}

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server'
+import { WebSocketServer } from 'ws'
+import { CommandFailure } from '../failure.ts'
+import { LOOPBACK } from '../free-port.ts'
+import { localSecret } from './local-secret.ts'
+
+/** The door for runtimes without TCP, on this machine. */
+export interface LocalGateway {
+  url: string
+  token: string
+  stop(): Promise<void>
+}
+
+/** What is taken of `nullpool/gateway`. */
+interface GatewayModule {
+  createGateway(options: Record<string, unknown>): {
+    fetch(request: Request, env: unknown): Response | Promise<Response>
+  }
+}
+
+const MAX_MESSAGE_BYTES = 16 * 1_048_576
+
+/** Starts the gateway in front of one port of this machine; it reaches nothing else. */
+export async function startLocalGateway(port: number, databasePort: number): Promise<LocalGateway> {
+  const { createGateway } = await loadGateway()
+  const token = await localSecret('gateway-token')
+  const gateway = createGateway({
+    token,
+    targets: [`${LOOPBACK}:${databasePort}`, `localhost:${databasePort}`],
+    upgradeWebSocket,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+  })
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    // The token that a client offers beside it is not repeated to it.
+    handleProtocols: (offered) => (offered.has('nullpool') ? 'nullpool' : false),
+  })
+  const server = serve({
+    fetch: gateway.fetch,
+    hostname: LOOPBACK,
+    port,
+    websocket: { server: sockets as WebSocketServerLike },
+  })
+  await once(server, 'listening')
+  return {
+    url: `http://${LOOPBACK}:${port}`,
+    token,
+    async stop() {
+      for (const socket of sockets.clients) socket.terminate()
+      const closed = once(server, 'close')
+      server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+async function loadGateway(): Promise<GatewayModule> {
+  // Not a literal: what is looked for is the package as it is installed.
+  const name: string = 'nullpool/gateway'
+  try {
+    return await import(name)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED' && code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    throw new CommandFailure(
+      code === 'ERR_MODULE_NOT_FOUND'
+        ? 'The gateway lacks a package. Run "npm install hono postgres" in this project, then this command again.'
+        : 'This version of nullpool has no gateway. Leave --gateway out.',
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises'
+import { parseConnectionString } from '../../connection-string.ts'
+import { CommandFailure } from '../failure.ts'
+import { readServerConnections, type ServerConnections } from './server-connections.ts'
+
+/** Asks the server of a connection string, with one login and on one connection. */
+export async function askServer(
+  url: string,
+  caFile: string | undefined,
+): Promise<{ connections: ServerConnections; role: string }> {
+  const { user, projectRef, provider } = parseConnectionString(url)
+  const { createDatabase } = await library()
+  const tls = caFile === undefined ? undefined : { ca: await readCa(caFile) }
+  const database = createDatabase({ url, ...(tls && { tls }) })
+  const connections = await database.run({}, ({ sql }) => readServerConnections(sql))
+  const shared = provider === 'supabase-shared' && projectRef !== undefined
+  return { connections, role: shared ? user.slice(0, -projectRef.length - 1) : user }
+}
+
+/** It takes the driver from the project, and commands that ask no server do without both. */
+async function library(): Promise<typeof import('nullpool')> {
+  try {
+    return await import('nullpool')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    throw new CommandFailure(
+      'The driver is not installed. Run "npm install postgres" in this project, then this command again.',
+      { cause },
+    )
+  }
+}
+
+async function readCa(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new CommandFailure(`The file ${file} cannot be read (${code}).`, { cause })
+  }
+}
