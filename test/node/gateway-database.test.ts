@@ -1,0 +1,91 @@
+import { createDatabase, type NullpoolError, webSocketTransport } from 'nullpool'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type CountingProxy, closedPort, startCountingProxy } from '../support/counting-proxy.ts'
+import { RUNTIMES, type RunningGateway, TOKEN } from '../support/gateway-bed.ts'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+
+const { pgbouncer, postgres } = inject('servers')
+
+const OTHER_TOKEN = TOKEN.toUpperCase()
+
+describe.skipIf(!pgbouncer).each(RUNTIMES)(
+  'a database behind the gateway on %s',
+  (_name, start) => {
+    let bed: TestDatabase
+    let proxy: CountingProxy
+    let gateway: RunningGateway
+    const unreached = { host: '127.0.0.1', port: 0, release: () => {} }
+    beforeAll(async () => {
+      bed = await createTestDatabase()
+      proxy = await startCountingProxy({ target: pgbouncer ?? postgres })
+      Object.assign(unreached, await closedPort())
+      const targets = [proxy, unreached].map(({ host, port }) => `${host}:${port}`)
+      gateway = await start({ targets, maxConnections: 1 })
+    })
+    afterAll(async () => {
+      unreached.release()
+      await gateway?.[Symbol.asyncDispose]()
+      await proxy?.stop()
+      await bed?.[Symbol.asyncDispose]()
+    })
+
+    const over = (way: {
+      token?: string
+      tokenIn?: 'query'
+      path?: string
+      at?: typeof unreached
+    }) => {
+      const { token = TOKEN, path = '/v2', at, tokenIn } = way
+      const url = `ws://${gateway.host}${path}`
+      const transport = webSocketTransport({ url, token, ...(tokenIn ? { tokenIn } : {}) })
+      return createDatabase({ url: bed.url(at ?? proxy), pooler: 'pgbouncer', transport })
+    }
+    const failure = (way: Parameters<typeof over>[0]): Promise<NullpoolError> =>
+      over(way)
+        .run({}, ({ sql }) => sql`select 1`)
+        .then(
+          () => Promise.reject(new Error('It did not fail.')),
+          (error: NullpoolError) => error,
+        )
+
+    it.each([[{}], [{ path: '/v1' }], [{ tokenIn: 'query' as const }]])(
+      'is reached with %j, and left',
+      async (way) => {
+        const rows = await over(way).run({}, ({ sql }) => sql`select ${1}::int as n`)
+        expect(rows).toMatchObject([{ n: 1 }])
+        await proxy.until(({ connections }) => connections.every(({ open }) => !open))
+      },
+    )
+
+    it('is not reached with another token, which nobody sees', async () => {
+      for (const way of [{}, { tokenIn: 'query' as const }, { path: '/v1' }]) {
+        const error = await failure({ ...way, token: OTHER_TOKEN })
+        expect(error).toMatchObject({ code: 'ERR_GATEWAY_TOKEN', retryable: false })
+        expect(error.hint).toContain('NULLPOOL_GATEWAY_TOKEN')
+        const seen = JSON.stringify(error, Object.getOwnPropertyNames(error)) + String(error.cause)
+        expect(seen).not.toContain(OTHER_TOKEN)
+      }
+    })
+
+    it('is not reached where the gateway does not list it', async () => {
+      const error = await failure({ at: { ...unreached, port: postgres.port } })
+      expect(error).toMatchObject({ code: 'ERR_GATEWAY_TARGET', retryable: false })
+      expect(error.message).toContain(`127.0.0.1:${postgres.port}`)
+      expect(error.hint).toContain('targets')
+    })
+
+    it('that is down is told as down', async () => {
+      const error = await failure({ at: unreached })
+      expect(error).toMatchObject({ code: 'ERR_CONNECT_REFUSED', retryable: true })
+      expect(error.message).toContain(`127.0.0.1:${unreached.port}`)
+    })
+
+    it('is told where the gateway is full, behind the attempts of connectRetries', async () => {
+      await using scope = over({}).scope()
+      await scope.sql`select 1`
+      const error = await failure({})
+      expect(error).toMatchObject({ code: 'ERR_GATEWAY_LIMIT', retryable: true })
+      expect(error.hint).toContain('maxConnections')
+    })
+  },
+)
