@@ -1,10 +1,10 @@
 import { createDatabase, type NullpoolError, webSocketTransport } from 'nullpool'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type CountingProxy, closedPort, startCountingProxy } from '../support/counting-proxy.ts'
-import { RUNTIMES, type RunningGateway, TOKEN } from '../support/gateway-bed.ts'
+import { RUNTIMES, type RunningGateway, startNodeGateway, TOKEN } from '../support/gateway-bed.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-const { pgbouncer, postgres } = inject('servers')
+const { pgbouncer, postgres, ca } = inject('servers')
 
 const OTHER_TOKEN = TOKEN.toUpperCase()
 
@@ -89,3 +89,23 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)(
     })
   },
 )
+
+describe('the TLS of the gateway, for a database behind it', () => {
+  it('is spoken on /v2, and missed on /v1', async () => {
+    await using bed = await createTestDatabase()
+    const { port } = postgres
+    const target = { address: `localhost:${port}`, tls: { ca } }
+    await using gateway = await startNodeGateway({ targets: [target] })
+    const run = (path: string): Promise<readonly object[]> =>
+      createDatabase({
+        url: bed.url({ host: 'localhost', port }),
+        transport: webSocketTransport({ url: `ws://${gateway.host}${path}`, token: TOKEN }),
+      }).run({}, ({ sql }) => sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`)
+    expect(await run('/v2')).toMatchObject([{ ssl: true }])
+    await expect(run('/v1')).rejects.toMatchObject({
+      code: 'ERR_TLS_REQUIRED',
+      hint: expect.stringContaining('/v2'),
+      retryable: false,
+    })
+  })
+})

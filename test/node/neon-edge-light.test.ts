@@ -52,7 +52,7 @@ describe.skipIf(!pgbouncer)('Neon’s driver in Vercel’s Edge Runtime, behind 
     await expect.poll(closed).toBe(opened())
   })
 
-  it('works by itself, where nobody refuses to listen: the pooler hears it, the client nothing', async () => {
+  it('works by itself, where nobody refuses to listen', async () => {
     expect(await runtime.evaluate('exported.byItself()')).toEqual({
       rows: [{ n: 42 }],
       tables: [{ undone: null }],
