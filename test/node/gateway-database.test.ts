@@ -109,3 +109,21 @@ describe('the TLS of the gateway, for a database behind it', () => {
     })
   })
 })
+
+describe('a gateway that is full', () => {
+  it('is asked again, and let in as soon as somebody leaves', async () => {
+    await using bed = await createTestDatabase()
+    await using gateway = await startNodeGateway({
+      targets: [`${postgres.host}:${postgres.port}`],
+      maxConnections: 1,
+    })
+    const transport = webSocketTransport({ url: `ws://${gateway.host}/v2`, token: TOKEN })
+    const database = createDatabase({ url: bed.url(postgres), transport, connectRetries: 10 })
+    const first = database.scope()
+    await first.sql`select 1`
+    const second = database.run({}, ({ sql }) => sql`select 2 as n`)
+    await expect.poll(() => gateway.events.map(({ type }) => type)).toContain('refused')
+    await first.close()
+    expect(await second).toMatchObject([{ n: 2 }])
+  })
+})
