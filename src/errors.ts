@@ -34,7 +34,8 @@ export type NullpoolErrorCode =
   | 'ERR_CONNECT_TIMEOUT'
   /**
    * the WebSocket to the gateway did not open, or the gateway closed it
-   * → address and token of the gateway, and the targets that it lets through
+   * → is it up, and is that its address? Another gateway than nullpool's tells no more: token and
+   * targets, too
    */
   | 'ERR_GATEWAY'
   /**
@@ -166,7 +167,8 @@ export type NullpoolErrorCode =
   // The gateway
   /**
    * the token is missing or is not the gateway's
-   * → `neon(url, { authToken })`, the subprotocol `bearer.…` or `?token=`
+   * → `NULLPOOL_GATEWAY_TOKEN`, `webSocketTransport({ token })`, `neon(url, { authToken })`, the
+   * subprotocol `bearer.…` or `?token=`
    */
   | 'ERR_GATEWAY_TOKEN'
   /**

@@ -71,11 +71,14 @@ export function failureBody(error: NullpoolError): Record<string, unknown> {
   return { message, code: told, severity: 'FATAL', hint, retryable, outcome }
 }
 
-/** The same as the last message of a server, which a driver takes for the answer to its start-up. */
+/**
+ * The same as the last message of a server, which a driver takes for the answer to its start-up. The code
+ * stands where a server names the routine that raised an error.
+ */
 export function failureMessage(error: NullpoolError): Uint8Array {
   const { sqlState } = tellingOf(error)
   const hint = error.hint ? `H${error.hint}\0` : ''
-  const fields = `SFATAL\0VFATAL\0C${sqlState}\0M${withoutHint(error)}\0${hint}\0`
+  const fields = `SFATAL\0VFATAL\0C${sqlState}\0M${withoutHint(error)}\0${hint}R${error.code}\0\0`
   return frame(Backend.errorResponse, fields)
 }
 

@@ -50,6 +50,6 @@ function variable(name: string): string | undefined {
 
 function noWay(): NullpoolError {
   return new NullpoolError('ERR_RUNTIME_UNSUPPORTED', "Vercel's Edge Runtime has no TCP.", {
-    hint: "Only Neon's hosts are reached without a gateway. Set NULLPOOL_GATEWAY_URL to the wss:// address of one beside the database, and NULLPOOL_GATEWAY_TOKEN to its token, or pass transport: webSocketTransport({ url, token }); or let the function run on Node, which Vercel recommends (remove runtime: 'edge').",
+    hint: "Only Neon's hosts are reached without a gateway. Set NULLPOOL_GATEWAY_URL to the wss:// address of one beside the database (nullpool/gateway, with the path /v2), and NULLPOOL_GATEWAY_TOKEN to its token, or pass transport: webSocketTransport({ url, token }); or let the function run on Node, which Vercel recommends (remove runtime: 'edge').",
   })
 }

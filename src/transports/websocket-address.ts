@@ -3,8 +3,8 @@ import { type Address, type ConnectOptions, TransportError } from '../wire/trans
 /** What {@link webSocketTransport} takes. */
 export interface WebSocketTransportOptions {
   /**
-   * The gateway, such as `wss://gateway.example.com/v1`: `?address=host:port` is added. A function is
-   * given host and port of the database and returns the whole address. Without it, Neon's hosts are
+   * The gateway, such as `wss://gateway.example.com/v2`, where `nullpool/gateway` speaks TLS to the
+   * database: `?address=host:port` is added. A function is given host and port of the database and returns the whole address. Without it, Neon's hosts are
    * reached by Neon's own route, `wss://<host>/v2`, and no others.
    */
   url?: string | ((address: Address) => string)
@@ -84,7 +84,7 @@ function gatewayUrl(address: Address, option: NonNullable<WebSocketTransportOpti
   const url = parse(typeof option === 'function' ? option(address) : option)
   if (!url || !/^wss?:$/.test(url.protocol) || url.hash !== '' || url.username !== '') {
     throw new TransportError('unsupported', 'The url of the gateway is not the address of one.', {
-      hint: 'It looks like wss://gateway.example.com/v1, with no user and no fragment; a token goes into the option token.',
+      hint: 'It looks like wss://gateway.example.com/v2, with no user and no fragment; a token goes into the option token.',
     })
   }
   if (typeof option === 'string') {

@@ -64,7 +64,7 @@ export class WebSocketConnection implements Connection {
         this.#socket.addEventListener('open', () => resolve(), { once: true })
       })
       await Promise.race([open, this.#finished])
-      this.#throwIfOver()
+      if (!this.#hasLastWords) this.#throwIfOver()
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
@@ -85,6 +85,7 @@ export class WebSocketConnection implements Connection {
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += FRAME) {
+      if (this.#hasLastWords) return
       this.#throwIfOver()
       this.#socket.send(bytes.subarray(at, at + FRAME) as Uint8Array<ArrayBuffer>)
       await this.#drained()
@@ -149,9 +150,14 @@ export class WebSocketConnection implements Connection {
     })
   }
 
+  /** Whether the other side has gone and has said something that is not read yet: why, most likely. */
+  get #hasLastWords(): boolean {
+    return this.#ended && this.#chunks.length > 0
+  }
+
   async #drained(): Promise<void> {
     let wait: number = LOOK_AGAIN_MS.first
-    while (this.#socket.bufferedAmount > WRITE_AHEAD) {
+    while (!this.#hasLastWords && this.#socket.bufferedAmount > WRITE_AHEAD) {
       this.#throwIfOver()
       await new Promise((resolve) => setTimeout(resolve, wait))
       wait = Math.min(wait * 2, LOOK_AGAIN_MS.last)

@@ -12,7 +12,7 @@ export type { WebSocketTransportOptions } from './websocket-address.ts'
 
 /**
  * Postgres through the runtime's global `WebSocket`, for runtimes that have no TCP: through a gateway
- * that speaks as Neon's wsproxy does (`url`), or, without one, by Neon's own route to Neon's hosts.
+ * that speaks as `nullpool/gateway` and Neon's wsproxy do (`url`), or, without one, by Neon's own route to Neon's hosts.
  *
  * TLS is that of `wss:`, verified by the runtime against its public authorities, up to the gateway; the
  * gateway sees what passes, password and rows included, and how it goes on from there is its own affair.
@@ -22,7 +22,8 @@ export type { WebSocketTransportOptions } from './websocket-address.ts'
  *
  * @throws nothing; connecting fails with `ERR_OPTIONS` for `tls.ca` and `tls.serverName`, which the
  *   runtime cannot honour, for a host without a way to it and for an address that is none;
- *   `ERR_GATEWAY` where the WebSocket does not open or is closed with a reason.
+ *   `ERR_GATEWAY` where the WebSocket does not open or is closed with a reason. What `nullpool/gateway`
+ *   refuses has the gateway's own code, such as `ERR_GATEWAY_TOKEN`.
  *
  * @see https://github.com/neondatabase/wsproxy
  * @see https://github.com/neondatabase/serverless/blob/main/CONFIG.md
@@ -31,7 +32,7 @@ export type { WebSocketTransportOptions } from './websocket-address.ts'
  * ```ts
  * import { createDatabase, webSocketTransport } from 'nullpool'
  *
- * const transport = webSocketTransport({ url: 'wss://gateway.example.com/v1', token: 'secret' })
+ * const transport = webSocketTransport({ url: 'wss://gateway.example.com/v2', token: 'secret' })
  * const database = createDatabase({ transport })
  * ```
  */

@@ -220,6 +220,7 @@ export interface ErrorFields {
   severity: string
   sqlState: string
   message: string
+  hint?: string | undefined
   /** The function of the server that raised it; poolers have none. */
   routine?: string | undefined
 }
@@ -234,6 +235,7 @@ export function readErrorFields(message: Uint8Array): ErrorFields {
     severity: fields.get('V') ?? fields.get('S') ?? 'ERROR',
     sqlState: fields.get('C') ?? '',
     message: fields.get('M') ?? '',
+    hint: fields.get('H'),
     routine: fields.get('R'),
   }
 }

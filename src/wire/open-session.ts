@@ -1,4 +1,4 @@
-import type { NullpoolError } from '../errors.ts'
+import type { NullpoolError, NullpoolErrorCode } from '../errors.ts'
 import { type Dial, dialWithin } from './dial.ts'
 import { MessageReader } from './message-reader.ts'
 import { HANDSHAKE_MESSAGE_LIMIT, MESSAGE_LIMIT } from './messages.ts'
@@ -9,8 +9,10 @@ import { transportFailure } from './transport-failure.ts'
 /** How long a full pooler is left alone: at random, so that those who were refused do not come together. */
 const RETRY_AFTER_MS = { least: 50, most: 250 } as const
 
+const FULL: ReadonlySet<NullpoolErrorCode> = new Set(['ERR_POOLER_FULL', 'ERR_GATEWAY_LIMIT'])
+
 /**
- * Connects and logs in, as far as needed for the first flight to leave. A pooler that is full is asked
+ * Connects and logs in, as far as needed for the first flight to leave. A pooler or a gateway that is full is asked
  * again, `connectRetries` times at the most and within the same `connectTimeoutMs`: no statement has been
  * sent by then. Everything else, a wrong password above all, is final.
  */
@@ -60,7 +62,7 @@ function retryAfter(
   { connectRetries, connectTimeoutMs }: SessionOptions,
   startedAt: number,
 ): number | undefined {
-  if (code !== 'ERR_POOLER_FULL' || retries >= connectRetries) return undefined
+  if (!FULL.has(code) || retries >= connectRetries) return undefined
   const { least, most } = RETRY_AFTER_MS
   const after = least + Math.random() * (most - least)
   return Date.now() - startedAt + after < connectTimeoutMs ? after : undefined

@@ -1,4 +1,5 @@
 import { NullpoolError, type NullpoolErrorCode, ServerError } from '../errors.ts'
+import { gatewayRefusal } from './gateway-refusal.ts'
 import { type ErrorFields, readErrorFields } from './messages.ts'
 
 /**
@@ -163,6 +164,8 @@ export function serverFailure(
   mayHaveRun: boolean,
   inTransaction = true,
 ): NullpoolError {
+  const refusal = gatewayRefusal(fields, mayHaveRun)
+  if (refusal) return refusal
   const cause = new ServerError(fields.severity, fields.sqlState, fields.message)
   const rule = RULES.find((candidate) => fits(candidate, fields))
   if (!rule) {

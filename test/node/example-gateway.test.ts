@@ -1,8 +1,3 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { neon, neonConfig } from '@neondatabase/serverless'
 import { describe, expect, inject, it } from 'vitest'
 import { TOKEN } from '../support/gateway-bed.ts'
@@ -17,26 +12,6 @@ const { postgres } = inject('servers')
 const MB = 1_000_000
 
 describe('the example of a gateway', () => {
-  it('is bundled for Workers without a warning', { timeout: 120_000 }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'nullpool-gateway-'))
-    const { stdout, stderr } = await promisify(execFile)(
-      'npx',
-      [
-        'wrangler',
-        'deploy',
-        '--dry-run',
-        '--outdir',
-        folder,
-        '--config',
-        'examples/gateway/wrangler.toml',
-      ],
-      { env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' } },
-    )
-    await rm(folder, { recursive: true })
-    expect(stdout).toContain('Total Upload')
-    expect(`${stdout}${stderr}`).not.toMatch(/warning|error|▲|✘/i)
-  })
-
   it('answers as a Worker', { timeout: 60_000 }, async () => {
     await using bed = await createTestDatabase()
     await using worker = await runWorker('examples/gateway/src/index.ts', {

@@ -2,12 +2,11 @@ import { readFile } from 'node:fs/promises'
 import type { EdgeRuntime } from 'edge-runtime'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { bundleForEdge, startEdgeRuntime } from '../support/edge-runtime.ts'
+import { type RunningGateway, startNodeGateway, TOKEN } from '../support/gateway-bed.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
-import { startWebSocketTunnel, type WebSocketTunnel } from '../support/websocket-tunnel.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 
-const TOKEN = 'a-token_of.the-gateway'
 const CONTEXT = Symbol.for('@vercel/request-context')
 
 /** The function as Vercel calls it: with a Request, and what else it passes. */
@@ -15,17 +14,18 @@ type Call = (path: string) => Promise<Response>
 
 describe.skipIf(!pgbouncer)('the example for Vercel', () => {
   let bed: TestDatabase
-  let tunnel: WebSocketTunnel
+  let gateway: RunningGateway
   let runtime: EdgeRuntime
   const background: Promise<unknown>[] = []
   beforeAll(async () => {
     bed = await createTestDatabase()
     await bed.sql.unsafe(await readFile('examples/cloudflare-workers/seed.sql', 'utf8'))
-    tunnel = await startWebSocketTunnel({ token: TOKEN })
+    const { host, port } = pgbouncer ?? postgres
+    gateway = await startNodeGateway({ targets: [`${host}:${port}`] })
     runtime = startEdgeRuntime(await bundleForEdge({ file: 'examples/vercel-edge/api/edge.ts' }), {
       env: {
         DATABASE_URL: bed.url(pgbouncer ?? postgres),
-        NULLPOOL_GATEWAY_URL: tunnel.url,
+        NULLPOOL_GATEWAY_URL: `ws://${gateway.host}/v2`,
         NULLPOOL_GATEWAY_TOKEN: TOKEN,
       },
       waitUntil: (promise) => background.push(promise),
@@ -34,7 +34,7 @@ describe.skipIf(!pgbouncer)('the example for Vercel', () => {
       addEventListener('fetch', (event) => event.respondWith(exported.default(event.request)))`)
   })
   afterAll(async () => {
-    await tunnel?.stop()
+    await gateway?.[Symbol.asyncDispose]()
     await bed?.[Symbol.asyncDispose]()
   })
 
@@ -55,14 +55,16 @@ describe.skipIf(!pgbouncer)('the example for Vercel', () => {
 
   it('lists books and finds one, in the Edge Runtime', () => serves(edge))
 
-  it('each request has a WebSocket of its own, which the platform is asked to wait for', async () => {
+  it('each request has a tunnel of its own, which the platform is asked to wait for', async () => {
     await Promise.all(background.splice(0))
-    const before = tunnel.upgrades.length
+    const count = (type: string): number =>
+      gateway.events.filter((event) => event.type === type).length
+    const before = count('open')
     await Promise.all([edge('/books'), edge('/books/1'), edge('/books/2')])
-    expect(tunnel.upgrades.slice(before)).toHaveLength(3)
+    expect(count('open') - before).toBe(3)
     expect(background).toHaveLength(3)
     await Promise.all(background.splice(0))
-    await expect.poll(() => tunnel.open).toBe(0)
+    await expect.poll(() => count('close')).toBe(count('open'))
     await expect.poll(() => bed.pooledClients()).toBe(0)
   })
 

@@ -3,7 +3,6 @@ import { neonClient } from 'nullpool/neon'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
-import { bundleForEdge, startEdgeRuntime } from '../support/edge-runtime.ts'
 import { failureOf } from '../support/fault-bed.ts'
 import { DONE, work } from '../support/neon-work.ts'
 import { databaseUrl } from '../support/servers.ts'
@@ -93,27 +92,5 @@ describe('Neon’s driver by Neon’s own route', () => {
     expect(await work(scope)).toEqual(DONE)
     expect(tunnel.upgrades.map(({ path }) => path)).toEqual(['/v2'])
     await scope.close()
-  })
-})
-
-describe.skipIf(!pgbouncer)('Neon’s driver in Vercel’s Edge Runtime', () => {
-  it('works through a WebSocket, and asks for no module of Node', async () => {
-    await using bed = await createTestDatabase()
-    const tunnel = await startWebSocketTunnel()
-    const bundle = await bundleForEdge({
-      contents: `
-        import { createDatabase } from 'nullpool'
-        import { work } from './test/support/neon-work.ts'
-        export const run = () => createDatabase().run({}, work)`,
-    })
-    expect(bundle.imports).toEqual([])
-    const env = {
-      DATABASE_URL: bed.url(pgbouncer ?? postgres),
-      NULLPOOL_GATEWAY_URL: tunnel.url,
-    }
-    const runtime = startEdgeRuntime(bundle, { env })
-    expect(await runtime.evaluate('exported.run()')).toEqual(DONE)
-    await expect.poll(() => tunnel.open).toBe(0)
-    await tunnel.stop()
   })
 })

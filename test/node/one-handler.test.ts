@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contractTitle, RUNTIMES, type TestedRuntime } from '../support/contract-title.ts'
+import { runEdgeFunction } from '../support/run-edge-function.ts'
 import { runWorker } from '../support/run-worker.ts'
 import { serveProgram } from '../support/served-program.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -39,6 +40,7 @@ const SERVE: Record<TestedRuntime, (url: string) => Promise<Served>> = {
     ),
   workerd: (url) => runWorker(HANDLER, { DATABASE_URL: url }),
   'workerd with Hyperdrive': (url) => runWorker(HANDLER, {}, { HYPERDRIVE: url }),
+  'Vercel Edge': (url) => runEdgeFunction(HANDLER, url),
 }
 
 let bed: TestDatabase

@@ -4,10 +4,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vi
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
 import { bundleForEdge, type EdgeBundle, startEdgeRuntime } from '../support/edge-runtime.ts'
+import { type RunningGateway, startNodeGateway, TOKEN } from '../support/gateway-bed.ts'
 import { databaseUrl } from '../support/servers.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 import { trustWebSockets } from '../support/trusting-websocket.ts'
-import { startWebSocketTunnel, type WebSocketTunnel } from '../support/websocket-tunnel.ts'
+import { startWebSocketTunnel } from '../support/websocket-tunnel.ts'
 
 const { pgbouncer, postgres, ca, certificateFiles } = inject('servers')
 
@@ -19,7 +20,7 @@ type Told = Pick<NullpoolError, 'code' | 'hint' | 'message' | 'retryable'>
 describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
   let bed: TestDatabase
   let proxy: CountingProxy
-  let tunnel: WebSocketTunnel
+  let gateway: RunningGateway
   let bundle: EdgeBundle
   /** Asks for the password in clear, as Neon does on its own route. */
   let asking: PostgresServer
@@ -27,7 +28,7 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
     asking = await startPostgres({ authMethod: 'password' })
     bed = await createTestDatabase()
     proxy = await startCountingProxy({ target: pgbouncer ?? postgres })
-    tunnel = await startWebSocketTunnel()
+    gateway = await startNodeGateway({ targets: [`${proxy.host}:${proxy.port}`] })
     bundle = await bundleForEdge({
       contents: "export { createDatabase, webSocketTransport } from './dist/index.js'",
     })
@@ -37,7 +38,7 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
     proxy.reset()
   })
   afterAll(async () => {
-    await tunnel.stop()
+    await gateway[Symbol.asyncDispose]()
     await proxy.stop()
     await asking.stop()
     await bed[Symbol.asyncDispose]()
@@ -45,6 +46,11 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
 
   const start = (env: Record<string, string>): EdgeRuntime =>
     startEdgeRuntime(bundle, { env: { DATABASE_URL: bed.url(proxy), ...env } })
+
+  const throughGateway = (): Record<string, string> => ({
+    NULLPOOL_GATEWAY_URL: `ws://${gateway.host}/v2`,
+    NULLPOOL_GATEWAY_TOKEN: TOKEN,
+  })
 
   const failure = (runtime: EdgeRuntime, options = '{}'): Promise<Told> =>
     runtime.evaluate<Promise<Told>>(`
@@ -85,19 +91,24 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
     }
   })
 
+  it('with another token than the gateway’s says which one to set', async () => {
+    const token = TOKEN.toUpperCase()
+    const told = await failure(start({ ...throughGateway(), NULLPOOL_GATEWAY_TOKEN: token }))
+    expect(told).toMatchObject({ code: 'ERR_GATEWAY_TOKEN', retryable: false })
+    expect(told.hint).toContain('NULLPOOL_GATEWAY_TOKEN')
+    expect(told.message).not.toContain(token)
+  })
+
   it('takes a gateway from the option, too', async () => {
     const runtime = start({})
     const rows = await runtime.evaluate<Promise<unknown>>(`
-      const transport = exported.webSocketTransport({ url: ${JSON.stringify(tunnel.url)} })
+      const transport = exported.webSocketTransport(${JSON.stringify({ url: `ws://${gateway.host}/v2`, token: TOKEN })})
       exported.createDatabase({ transport }).run({}, ({ sql }) => sql\`select \${1}::int as n\`)`)
     expect(rows).toMatchObject([{ n: 1 }])
   })
 
   it('tls with a root of your own is refused', async () => {
-    const told = await failure(
-      start({ NULLPOOL_GATEWAY_URL: tunnel.url }),
-      "{ tls: { ca: 'PEM' } }",
-    )
+    const told = await failure(start(throughGateway()), "{ tls: { ca: 'PEM' } }")
     expect(told).toMatchObject({ code: 'ERR_OPTIONS', hint: expect.stringContaining('tls.ca') })
   })
 
@@ -107,7 +118,7 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
   ] as const)(
     'pooler %s: %i trips to the first row, behind TCP and upgrade',
     async (pooler, turns) => {
-      const runtime = start({ NULLPOOL_GATEWAY_URL: tunnel.url })
+      const runtime = start(throughGateway())
       await runtime.evaluate<Promise<unknown>>(`
       exported.createDatabase().run({}, ({ sql }) => sql\`select \${1}::int as learned\`)`)
       await proxy.until(({ connections }) => connections.every(({ open }) => !open))
@@ -122,7 +133,7 @@ describe.skipIf(!pgbouncer)("nullpool in Vercel's Edge Runtime", () => {
   )
 
   it('claims travel with the statement, and are gone with it', async () => {
-    const runtime = start({ NULLPOOL_GATEWAY_URL: tunnel.url })
+    const runtime = start(throughGateway())
     const rows = await runtime.evaluate<Promise<unknown>>(`
       exported.createDatabase({ roles: ['pg_read_all_data'], anonymousRole: 'pg_read_all_data' }).run({}, async (scope) => {
         const { sql } = scope.as({ role: 'pg_read_all_data', sub: 'ada' })

@@ -64,6 +64,18 @@ describe('webSocketTransport', () => {
     await connection.close()
   })
 
+  it('gives what was said before a goodbye to its reader, also behind a write that came too late', async () => {
+    const { connection, peer } = await pair()
+    const gone = once(peer, 'close')
+    peer.send('why it is refused', { binary: true })
+    peer.close(4401, 'ERR_GATEWAY_TOKEN')
+    await gone
+    await connection.write(Buffer.from('too late'))
+    expect((await collect(connection, 17)).toString()).toBe('why it is refused')
+    expect(await failureOf(connection.read())).toMatchObject({ reason: 'lost' })
+    expect(await failureOf(connection.write(Buffer.from('x')))).toMatchObject({ reason: 'lost' })
+  })
+
   it('sends what is large in messages of 64 KiB at the most, in order', async () => {
     const { connection, peer } = await pair()
     const messages: Buffer[] = []

@@ -9,9 +9,12 @@ import {
   type Results,
   renderMatrix,
 } from '../support/contract-matrix.ts'
-import { RUNTIMES } from '../support/contract-title.ts'
+import { RUNTIMES, refusedIn } from '../support/contract-title.ts'
 
-const VERSIONS = { node24: '24', node22: '22', deno: '2', miniflare: '5', postgres: '18' }
+const VERSIONS = {
+  ...{ node24: '24', node22: '22', deno: '2', miniflare: '5' },
+  ...{ edgeRuntime: '4', postgres: '18' },
+}
 const CASES = ['lifecycle: it opens', 'lifecycle: it closes', 'claims: they hold']
 
 /** What came of every case in every runtime; other than passed where told. */
@@ -38,7 +41,28 @@ describe('docs/runtimes.md', () => {
 
   it('says what failed, and what did not run', () => {
     const page = renderMatrix(ran({ Deno: 'failed', workerd: 'left out' }), VERSIONS)
-    expect(page).toContain('| lifecycle | 2 of 2 | 2 of 2 | 1 of 2 | 1 of 2 | 2 of 2 |')
+    expect(page).toContain('| lifecycle | 2 of 2 | 2 of 2 | 1 of 2 | 1 of 2 | 2 of 2 | 2 of 2 |')
+  })
+
+  it('counts what a runtime refuses by design for nothing, and says why', () => {
+    const copies = 'streams: sql copies in and out'
+    const results = new Map(
+      RUNTIMES.map((runtime) => {
+        const outcome: Outcome = runtime === 'Vercel Edge' ? 'refused' : 'passed'
+        return [runtime, new Map([[copies, outcome]])] as const
+      }),
+    )
+    const page = renderMatrix(results, VERSIONS)
+    expect(page).toMatch(/\| 1 of 1 \| 0 of 1 \|$/m)
+    expect(page).toContain(`Vercel Edge lacks “${copies}”: \`COPY\` needs`)
+    expect(objection(page, results, VERSIONS, true)).toBeUndefined()
+  })
+
+  it('excuses nothing that is no case of the contract', () => {
+    const excused = RUNTIMES.flatMap((runtime) =>
+      contractCases().filter((name) => refusedIn(runtime, name) !== undefined),
+    )
+    expect(excused).toEqual(['streams: sql copies in and out'])
   })
 
   it('is objected to where it differs from what ran', () => {

@@ -23,6 +23,16 @@ describe('wrangler deploy --dry-run', () => {
     expect(module).not.toMatch(/node:(net|tls)"/)
   })
 
+  it('bundles the gateway without a warning, by its own configuration', async () => {
+    const config = 'examples/gateway/wrangler.toml'
+    const { output, module } = await dryRun(undefined, config)
+    expect(output).toContain('--dry-run: exiting now.')
+    expect(output).not.toMatch(COMPLAINT)
+    expect(output).toContain('env.GATEWAY_TARGETS')
+    expect(module).toContain('cloudflare:sockets')
+    expect(module).not.toMatch(/node:(net|tls)"|node_modules\/ws\//)
+  })
+
   it('deploys the Worker example by default', async () => {
     const config = await readFile('wrangler.toml', 'utf8')
     expect(config).toMatch(/^main = "examples\/cloudflare-workers\/src\/index\.ts"$/m)

