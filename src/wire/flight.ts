@@ -45,8 +45,8 @@ export class Flight {
   repeats: Preparation | undefined
   /** What ends the transaction that was begun for it. */
   endsWith: TransactionEnds | undefined
-  /** Whether it was a simple Query, and is none any more. */
-  isExtended = false
+  /** Whether it is a simple Query, and has not become another. */
+  isSimple = false
   /** Whether something was put before it. */
   prepared = false
   /** Whether it can neither follow another one nor be followed. */
@@ -153,10 +153,10 @@ export class Flight {
 
   /** Makes the simple Query of a single statement an extended one, which can be prepended to. */
   becomeExtended(): void {
-    if (!this.statement || this.isExtended) return
+    if (!this.statement || !this.isSimple) return
     const [parse, bind, execute] = statementMessages(statementText(this.statement))
     if (!(parse && bind && execute)) return
-    this.isExtended = true
+    this.isSimple = false
     this.#outgoing.replace([parse, bind, describePortal(), execute, syncMessage()])
     this.replies.hide(Backend.parseComplete, Backend.bindComplete)
     const isNoData = (message: Uint8Array): boolean => message[0] === Backend.noData
@@ -198,6 +198,7 @@ export class Flight {
     if (type === Frontend.parse || type === Frontend.query) {
       this.queries += 1
       this.statement = message
+      this.isSimple = type === Frontend.query
     }
     if (type === Frontend.sync) this.wantsSecondSync = false
     if (endsFlight(type)) this.complete = true

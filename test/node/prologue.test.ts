@@ -121,6 +121,22 @@ describe.each([
       expect(await sql`select * from seen`).toEqual([])
     })
 
+    it('leave a simple query that names values as it is: the server says what is missing', async () => {
+      await using scope = connect('simple')
+      const { sql } = scope
+      const simple = (text: string) => sql.unsafe(text, [1], { simple: true })
+      const missing = { code: '42P02', position: '8' }
+      await expect(simple('select $1::int')).rejects.toMatchObject(missing)
+      await expect(
+        sql.begin((tx) => tx.unsafe('select $1::int', [1], { simple: true })),
+      ).rejects.toMatchObject(missing)
+      expect(await sql.unsafe(`select ${CLAIM} as claim`)).toEqual([{ claim: 'simple' }])
+      const { turns } = proxy
+      const lookAlikes = `select ${CLAIM} as claim, '$1' as "$2", $$ $3 $$ as a$4 -- $5`
+      expect(await simple(lookAlikes)).toMatchObject([{ claim: 'simple', $2: '$1', a$4: ' $3 ' }])
+      expect(proxy.turns - turns).toBe(1)
+    })
+
     it('roll back what fails, whole', async () => {
       await using scope = connect('fails')
       const { sql } = scope
