@@ -57,8 +57,9 @@ export class Flight {
   ended: ReturnType<typeof endOfCommit>
   /** Statements in it. */
   queries = 0
-  /** The Parse or Query that came last. */
+  /** The Parse or Query that came last, and where it runs, whatever it changes. */
   statement: Uint8Array | undefined
+  place: Place | undefined
   /** Whether its Sync or Query is there, so that nothing but COPY data can follow. */
   complete = false
   /** Whether the server owes an answer; otherwise the driver is to go on. */
@@ -110,8 +111,7 @@ export class Flight {
 
   #ending(): Uint8Array[] {
     const fail = this.copying ? [copyFailMessage('The request is over.')] : []
-    const wantsSync = !this.complete || this.wantsSecondSync
-    return wantsSync ? [...fail, syncMessage()] : fail
+    return this.complete && !this.wantsSecondSync ? fail : [...fail, syncMessage()]
   }
 
   /** The types of the driver's messages so far, a letter each; `d` is the Describe of a portal. */
@@ -173,9 +173,9 @@ export class Flight {
    * The driver wants to know, with a Flush, what the unnamed statement takes and gives. It is answered
    * here where that is known; otherwise the server is asked with a Sync, and Parse comes a second time.
    */
-  describe(place: Place): void {
-    if (!this.statement) return
-    this.#describing = new Describing(place, this.statement)
+  describe(): void {
+    if (!this.statement || !this.place) return
+    this.#describing = new Describing(this.place, this.statement)
     this.localAnswer = this.#describing.answer
     if (this.localAnswer) return
     this.replies.expect(...this.#describing.learning())

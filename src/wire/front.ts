@@ -147,6 +147,7 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#flights = this.#flights.filter((other) => other !== flight)
     if (this.#current === flight) this.#current = undefined
     this.#status = status
+    this.#upstream.where.ended(flight, status)
   }
 
   get deferring(): boolean {
@@ -218,7 +219,10 @@ export class Front implements FlightReceiver, UpstreamUser {
     // A driver that could not build its statement: nothing is to be asked of the server.
     if (!this.#current && type === Frontend.sync) flight.localAnswer = NOTHING
     this.#current = flight
-    if (type === Frontend.flush && asksToDescribe(flight)) return this.#describe(flight)
+    if (type === Frontend.flush && asksToDescribe(flight)) {
+      flight.describe()
+      return this.#send(flight)
+    }
     if (type === Frontend.parse || type === Frontend.query) this.#look(flight, message)
     if (!flight.add(message)) return flight
     if (flight.complete) this.#current = undefined
@@ -231,16 +235,14 @@ export class Front implements FlightReceiver, UpstreamUser {
     if (isQuery && message[5] === 0) flight.localAnswer = emptyQueryResponse()
     else if (!isQuery && message[5] !== 0) flight.localAnswer = namedStatementAnswer()
     const text = statementText(message)
-    if (changesMeaning(text)) this.#upstream.where.estrange()
-    const refusal = this.#guard?.(text)
-    if (refusal) flight.localAnswer = refused(refusal)
-  }
-
-  #describe(flight: Flight): Flight {
+    const { where } = this.#upstream
     // In a transaction that has failed the server describes nothing, and neither does anybody here.
     const failed = this.#status === 'E' ? '/failed' : ''
-    flight.describe(`${this.#upstream.where.place}/${this.#prologue?.meaning ?? ''}${failed}`)
-    return this.#send(flight)
+    flight.place = where.place(`${this.#prologue?.meaning ?? ''}${failed}`)
+    const refusal = this.#guard?.(text)
+    if (refusal) flight.localAnswer = refused(refusal)
+    const change = refusal ? undefined : changesMeaning(text)
+    if (change) where.change(flight, change)
   }
 
   #send(flight: Flight): Flight {
