@@ -11,6 +11,9 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const { pgbouncer, postgres } = inject('servers')
 
+/** What postgres.js knows and its types do not. */
+const SIMPLE = { prepare: false, simple: true }
+
 const QUIET = {
   opening: () => undefined,
   opened: () => undefined,
@@ -124,11 +127,11 @@ describe.each([
     it('leave a simple query that names values as it is: the server says what is missing', async () => {
       await using scope = connect('simple')
       const { sql } = scope
-      const simple = (text: string) => sql.unsafe(text, [1], { simple: true })
+      const simple = (text: string) => sql.unsafe(text, [1], SIMPLE)
       const missing = { code: '42P02', position: '8' }
       await expect(simple('select $1::int')).rejects.toMatchObject(missing)
       await expect(
-        sql.begin((tx) => tx.unsafe('select $1::int', [1], { simple: true })),
+        sql.begin((tx) => tx.unsafe('select $1::int', [1], SIMPLE)),
       ).rejects.toMatchObject(missing)
       expect(await sql.unsafe(`select ${CLAIM} as claim`)).toEqual([{ claim: 'simple' }])
       const { turns } = proxy
