@@ -22,7 +22,7 @@ export interface SplitText {
 
 /** What comes along when a line of a file, a shell, JSON or YAML is copied, up to the scheme. */
 const LEAD =
-  /^[\s\u200b\ufeff]*(?:(?:(?:export|set)\s+|\$env:)?["'`]?[a-z_]\w*["'`]?\s*[=:]\s*(?=["'`“‘]?\s*postgres))?(?:psql\s+)?["'`“‘]?\s*/i
+  /^[\s\u200b\ufeff]*(?:(?:(?:export|set)\s+|\$env:)?["'`]?[a-z_]\w*["'`]?\s*[=:]\s*(?=(?:["'`“‘]\s*)?postgres))?(?:psql\s+)?["'`“‘]?\s*/i
 const SCHEME = /^postgres(?:ql)?:\/\//i
 const TRAIL = ' \t\r\n\u200b\ufeff"\'`”’;,'
 
@@ -70,7 +70,7 @@ interface HostPlace {
 
 /** A name or a bracketed IPv6 address, then perhaps port, path, query and the comment of an .env line. */
 const AFTER_AT =
-  /^(\[(?=[^\]]*:)[0-9a-f:.]+\]|[\p{L}\p{N}._-]+)(?::(\d*))?(?:\/([^?#]*))?(?:\?([^#]*))?(?:(?<=\s)#.*|#[^@]*)?$/iu
+  /^(\[(?=[0-9a-f.]*:)[0-9a-f:.]+\]|[\p{L}\p{N}._-]+)(?::(\d*))?(?:\/([^?#]*))?(?:\?([^#]*))?(?:(?<=\s)#.*|#[^@]*)?$/iu
 
 /** Parameters that connection strings have; a password does not hold one with its `?` and `=`. */
 const PARAMETERS =

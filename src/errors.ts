@@ -47,7 +47,7 @@ export type NullpoolErrorCode =
   | 'ERR_TLS_REFUSED'
   /** the server wants TLS and was not offered it → `tls: 'verify'`, no `sslmode=disable` */
   | 'ERR_TLS_REQUIRED'
-  /** the TLS handshake failed for another reason → see `cause` */
+  /** the TLS handshake failed for another reason → see the hint and `cause` */
   | 'ERR_TLS_FAILED'
   /**
    * user or password refused

@@ -7,7 +7,7 @@ import { errorResponse, readyForQuery } from './local-answers.ts'
 import { concat, Frontend, type TransactionStatus } from './messages.ts'
 import { NOT_ALONE, Prologue, type Setting } from './prologue.ts'
 import { refusalInBatch } from './statement-refusals.ts'
-import { extend, type Outcome, Transaction } from './transaction.ts'
+import { type Outcome, Transaction } from './transaction.ts'
 import type { UpstreamUser } from './upstream-events.ts'
 import type { Whereabouts } from './whereabouts.ts'
 
@@ -134,7 +134,8 @@ export class Batch implements FlightCarrier, UpstreamUser {
       ({ complete, localAnswer, sent }) => !complete && !localAnswer && !sent,
     )
     this.#ran = flights.every(({ complete }) => complete)
-    if (this.#ran) for (const flight of flights) extend(flight)
+    // Also what servers could read in two ways: each of them takes a single statement then.
+    if (this.#ran) for (const flight of flights) flight.becomeExtended()
     if (this.#ran || asking.length > 0) this.#send(this.#ran ? flights : asking)
   }
 

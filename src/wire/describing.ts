@@ -1,4 +1,4 @@
-import { forget, learn, type Place, recall, statementKey } from './description.ts'
+import { type Description, type Descriptions, type Place, statementKey } from './description.ts'
 import { Backend } from './messages.ts'
 import type { Expected } from './replies.ts'
 
@@ -19,13 +19,15 @@ export function asksToDescribe(flight: {
 export class Describing {
   /** The Parse of the statement. */
   readonly parse: Uint8Array
-  #key: string
-  #known: ReturnType<typeof recall>
+  #place: Place
+  #name: string
+  #known: ReturnType<Descriptions['recall']>
 
   constructor(place: Place, parse: Uint8Array) {
     this.parse = parse
-    this.#key = statementKey(place, parse)
-    this.#known = recall(this.#key)
+    this.#place = place
+    this.#name = place.name()
+    this.#known = place.known.recall(statementKey(this.#name, parse))
   }
 
   /** What a server would answer, where it is known. */
@@ -41,7 +43,7 @@ export class Describing {
       return false
     }
     const noteRow = (row: Uint8Array): boolean => {
-      if (parameters) learn(this.#key, { parameters, row })
+      if (parameters) this.#learn({ parameters, row })
       return false
     }
     return [
@@ -63,8 +65,9 @@ export class Describing {
     }
     const compare = (row: Uint8Array): boolean => {
       const same = known !== undefined && equal(known.row, row)
-      if (parameters && !(same && known && equal(known.parameters, parameters))) {
-        learn(this.#key, { parameters, row })
+      const isKnown = same && this.#name === this.#place.name()
+      if (parameters && !(isKnown && equal(known.parameters, parameters))) {
+        this.#learn({ parameters, row })
       }
       return same
     }
@@ -77,7 +80,12 @@ export class Describing {
 
   /** Whoever asks and sends no values wants to know how things are now, at least the next time. */
   forget(): void {
-    forget(this.#key)
+    this.#place.known.forget(statementKey(this.#name, this.parse))
+  }
+
+  /** Where the answer comes, the server has told where that is. */
+  #learn(description: Description): void {
+    this.#place.known.learn(statementKey(this.#place.name(), this.parse), description)
   }
 }
 

@@ -153,7 +153,7 @@ function explainDirect(error: unknown): never {
   if (reason !== 'tls' && reason !== 'lost') throw error
   throw new TransportError('tls', 'Direct TLS was not accepted.', {
     cause: error,
-    hint: 'Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct from the connection string, or set the option pooler.',
+    hint: "Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct from the connection string, or set the option pooler to 'supavisor', which asks for TLS first.",
   })
 }
 

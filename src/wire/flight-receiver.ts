@@ -1,5 +1,4 @@
 import type { NullpoolError } from '../errors.ts'
-import type { Place } from './description.ts'
 import type { Flight } from './flight.ts'
 import type { TransactionStatus } from './messages.ts'
 
@@ -8,7 +7,7 @@ export interface FlightReceiver {
   /** Whose transactions its flights are part of; its own, unless it says so. */
   readonly owner?: FlightReceiver
   /** Where its statements mean what they mean elsewhere; nowhere, unless it says so. */
-  readonly place?: Place | undefined
+  readonly placeName?: string | undefined
   /** Bytes of whole messages, in order. */
   receive(bytes: Uint8Array): void
   /** The flight's ReadyForQuery has been received; it was part of the bytes. */

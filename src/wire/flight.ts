@@ -45,8 +45,8 @@ export class Flight {
   repeats: Preparation | undefined
   /** What ends the transaction that was begun for it. */
   endsWith: TransactionEnds | undefined
-  /** Whether it was a simple Query, and is none any more. */
-  isExtended = false
+  /** Whether it is a simple Query, and has not become another. */
+  isSimple = false
   /** Whether something was put before it. */
   prepared = false
   /** Whether it can neither follow another one nor be followed. */
@@ -57,8 +57,9 @@ export class Flight {
   ended: ReturnType<typeof endOfCommit>
   /** Statements in it. */
   queries = 0
-  /** The Parse or Query that came last. */
+  /** The Parse or Query that came last, and where it runs, whatever it changes. */
   statement: Uint8Array | undefined
+  place: Place | undefined
   /** Whether its Sync or Query is there, so that nothing but COPY data can follow. */
   complete = false
   /** Whether the server owes an answer; otherwise the driver is to go on. */
@@ -110,8 +111,7 @@ export class Flight {
 
   #ending(): Uint8Array[] {
     const fail = this.copying ? [copyFailMessage('The request is over.')] : []
-    const wantsSync = !this.complete || this.wantsSecondSync
-    return wantsSync ? [...fail, syncMessage()] : fail
+    return this.complete && !this.wantsSecondSync ? fail : [...fail, syncMessage()]
   }
 
   /** The types of the driver's messages so far, a letter each; `d` is the Describe of a portal. */
@@ -153,10 +153,10 @@ export class Flight {
 
   /** Makes the simple Query of a single statement an extended one, which can be prepended to. */
   becomeExtended(): void {
-    if (!this.statement || this.isExtended) return
+    if (!this.statement || !this.isSimple) return
     const [parse, bind, execute] = statementMessages(statementText(this.statement))
     if (!(parse && bind && execute)) return
-    this.isExtended = true
+    this.isSimple = false
     this.#outgoing.replace([parse, bind, describePortal(), execute, syncMessage()])
     this.replies.hide(Backend.parseComplete, Backend.bindComplete)
     const isNoData = (message: Uint8Array): boolean => message[0] === Backend.noData
@@ -173,9 +173,9 @@ export class Flight {
    * The driver wants to know, with a Flush, what the unnamed statement takes and gives. It is answered
    * here where that is known; otherwise the server is asked with a Sync, and Parse comes a second time.
    */
-  describe(place: Place): void {
-    if (!this.statement) return
-    this.#describing = new Describing(place, this.statement)
+  describe(): void {
+    if (!this.statement || !this.place) return
+    this.#describing = new Describing(this.place, this.statement)
     this.localAnswer = this.#describing.answer
     if (this.localAnswer) return
     this.replies.expect(...this.#describing.learning())
@@ -198,6 +198,7 @@ export class Flight {
     if (type === Frontend.parse || type === Frontend.query) {
       this.queries += 1
       this.statement = message
+      this.isSimple = type === Frontend.query
     }
     if (type === Frontend.sync) this.wantsSecondSync = false
     if (endsFlight(type)) this.complete = true

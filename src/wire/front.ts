@@ -2,7 +2,6 @@ import type { NullpoolError } from '../errors.ts'
 import { changesMeaning } from './changes-meaning.ts'
 import { controlWords } from './control-statement.ts'
 import { asksToDescribe } from './describing.ts'
-import type { Place } from './description.ts'
 import { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import type { FlightReceiver } from './flight-receiver.ts'
@@ -74,9 +73,9 @@ export class Front implements FlightReceiver, UpstreamUser {
     return this.#owner
   }
 
-  get place(): Place | undefined {
-    const { isStrange, place } = this.#upstream.where
-    return isStrange ? undefined : `${place}/${this.#prologue?.meaning ?? ''}`
+  get placeName(): string | undefined {
+    const { where } = this.#upstream
+    return where.isStrange ? undefined : where.place(this.#prologue?.meaning ?? '').name()
   }
 
   /** What is certain of the transaction that this front is for. */
@@ -155,6 +154,7 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#flights = this.#flights.filter((other) => other !== flight)
     if (this.#current === flight) this.#current = undefined
     this.#status = status
+    this.#upstream.where.ended(flight, status)
   }
 
   get deferring(): boolean {
@@ -223,7 +223,10 @@ export class Front implements FlightReceiver, UpstreamUser {
     // A driver that could not build its statement: nothing is to be asked of the server.
     if (!this.#current && type === Frontend.sync) flight.localAnswer = NOTHING
     this.#current = flight
-    if (type === Frontend.flush && asksToDescribe(flight)) return this.#describe(flight)
+    if (type === Frontend.flush && asksToDescribe(flight)) {
+      flight.describe()
+      return this.#send(flight)
+    }
     if (type === Frontend.parse || type === Frontend.query) this.#look(flight, message)
     if (!flight.add(message)) return flight
     if (flight.complete) this.#current = undefined
@@ -235,16 +238,14 @@ export class Front implements FlightReceiver, UpstreamUser {
     const answer = answerOf(message)
     if (answer) flight.localAnswer = answer
     const text = statementText(message)
-    if (changesMeaning(text)) this.#upstream.where.estrange()
-    const refusal = this.#guard?.(text)
-    if (refusal) flight.localAnswer = refused(refusal)
-  }
-
-  #describe(flight: Flight): Flight {
+    const { where } = this.#upstream
     // In a transaction that has failed the server describes nothing, and neither does anybody here.
     const failed = this.#status === 'E' ? '/failed' : ''
-    flight.describe(`${this.#upstream.where.place}/${this.#prologue?.meaning ?? ''}${failed}`)
-    return this.#send(flight)
+    flight.place = where.place(`${this.#prologue?.meaning ?? ''}${failed}`)
+    const refusal = this.#guard?.(text)
+    if (refusal) flight.localAnswer = refused(refusal)
+    const change = refusal ? undefined : changesMeaning(text)
+    if (change) where.change(flight, change)
   }
 
   #send(flight: Flight): Flight {

@@ -1,4 +1,4 @@
-import { type Place, statementKey } from './description.ts'
+import { statementKey } from './description.ts'
 import type { Flight } from './flight.ts'
 import { parseComplete } from './local-answers.ts'
 import {
@@ -34,7 +34,7 @@ type Slot =
 interface Group {
   /** As the driver has written it. */
   messages: Uint8Array[]
-  place: Place | undefined
+  place: string | undefined
   closed: boolean
   /** Whether it is a transaction of its own. */
   opens: boolean
@@ -104,7 +104,7 @@ export class NamedStatements {
   /** The bytes of a flight that may leave now. */
   take(flight: Flight, status: TransactionStatus): Uint8Array | undefined {
     const bytes = flight.take()
-    return bytes && this.#rewrite(bytes, flight.receiver.place, status)
+    return bytes && this.#rewrite(bytes, flight.receiver.placeName, status)
   }
 
   /** Takes an answer of the server; returns what is to be seen of it. */
@@ -129,7 +129,7 @@ export class NamedStatements {
     return undefined
   }
 
-  #rewrite(bytes: Uint8Array, place: Place | undefined, status: TransactionStatus): Uint8Array {
+  #rewrite(bytes: Uint8Array, place: string | undefined, status: TransactionStatus): Uint8Array {
     this.#names.refresh()
     const leaving: Uint8Array[] = []
     for (let at = 0; at < bytes.length; ) {
@@ -143,7 +143,7 @@ export class NamedStatements {
     return concat(leaving)
   }
 
-  #group(place: Place | undefined, status: TransactionStatus): Group {
+  #group(place: string | undefined, status: TransactionStatus): Group {
     const last = this.#groups.at(-1)
     if (last && !last.closed) return last
     const nothing = { closed: false, hits: false, ran: false, again: false, forgets: false }

@@ -1,6 +1,7 @@
 import { NullpoolError } from '../errors.ts'
 import { encodeText } from './messages.ts'
 import { RecentlyUsed } from './recently-used.ts'
+import { prepare } from './saslprep.ts'
 
 /**
  * SCRAM-SHA-256 as a client, without channel binding: edge runtimes cannot read the peer's certificate.
@@ -110,28 +111,6 @@ async function deriveKeys(
   }
   cache.set(id, keys)
   return keys
-}
-
-/** Code points that Unicode 3.2 did not know, beyond the first plane, or that SASLprep forbids. */
-const UNPREPARED =
-  /\p{Cc}|\p{Co}|\p{Cs}|\p{Cn}|(?![\u{10300}-\u{1044f}\u{1d000}-\u{1d7ff}\u{20000}-\u{2a6d6}\u{2f800}-\u{2fa1d}])[\u{10000}-\u{10ffff}]/u
-
-/**
- * The part of SASLprep that changes real passwords: other spaces become a space, invisible characters
- * go, the rest is NFKC. Like Postgres, it takes a password as it is where SASLprep would refuse it.
- *
- * @see https://www.rfc-editor.org/rfc/rfc4013
- */
-function prepare(password: string): string {
-  if (UNPREPARED.test(password)) return password
-  const prepared = password
-    .replace(/[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g, ' ')
-    .replace(
-      /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g,
-      '',
-    )
-    .normalize('NFKC')
-  return prepared === '' ? password : prepared
 }
 
 function signingKey(bytes: BufferSource): Promise<CryptoKey> {

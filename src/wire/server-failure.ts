@@ -24,6 +24,13 @@ interface Rule {
 const PASSWORD_HINT =
   'Check user and password of the connection string; special characters in the password must be percent-encoded. Do not retry: Supabase locks a project for two minutes after ten failures.'
 
+const DATABASE_FULL = {
+  code: 'ERR_POOLER_FULL',
+  message: 'The database accepts no more connections.',
+  hint: 'Connect through the transaction-mode pooler (port 6543), or lower the pool sizes: together they must stay under max_connections, and under the CONNECTION LIMIT of role and database.',
+  retryable: true,
+} as const
+
 const RULES: readonly Rule[] = [
   {
     token: /^EMAXCONNSESSION$/,
@@ -31,6 +38,11 @@ const RULES: readonly Rule[] = [
     code: 'ERR_POOLER_SESSION_FULL',
     message: 'Every connection of the session-mode pooler is taken.',
     hint: 'Use the transaction-mode port 6543 in the connection string instead of 5432.',
+  },
+  // In words that poolers have too; in other languages it is known by its SQLSTATE.
+  {
+    text: /^too many connections for |remaining connection slots|too many clients/i,
+    ...DATABASE_FULL,
   },
   {
     token: /^EMAX(CONN|POOLSREACHED)$/,
@@ -48,6 +60,13 @@ const RULES: readonly Rule[] = [
     hint: 'Shorten transactions, or raise the pool size (40 % of max_connections beside the Data API, up to 80 % without it).',
     retryable: true,
     insteadOfRunning: true,
+  },
+  {
+    text: /failed to retrieve database credentials|^Circuit breaker open: (get_secrets|db_connection)/,
+    code: 'ERR_SERVER_UNAVAILABLE',
+    message: 'The pooler cannot get what it needs from the database, and does not try for a while.',
+    hint: 'It tries again after 30 seconds; if it stays, check that the project is not paused and the database takes connections.',
+    retryable: true,
   },
   {
     token: /^ECIRCUITBREAKER$/,
@@ -76,6 +95,18 @@ const RULES: readonly Rule[] = [
     message: 'The pooler gave up the TLS handshake.',
     hint: 'Check that host and port are those of the pooler, then retry.',
     retryable: true,
+  },
+  {
+    text: /^received unencrypted data after SSL request/,
+    code: 'ERR_TLS_FAILED',
+    message: 'The pooler got bytes in clear where the TLS handshake belongs.',
+    hint: 'Something on the way adds bytes or joins messages: connect without a TCP proxy in between.',
+  },
+  {
+    text: /^client sent partial pkt in startup phase/,
+    code: 'ERR_PROTOCOL',
+    message: 'The pooler got a part of the first message only.',
+    hint: 'Something on the way cuts messages: connect without a TCP proxy in between, and shorten application_name in the connection string.',
   },
   {
     sqlState: /^(25P03|25P04|57P05)$/,
@@ -110,7 +141,7 @@ const RULES: readonly Rule[] = [
   },
   {
     token: /^E(ADDRNOTALLOWED|BANNED)$/,
-    text: /This IP address .* not allowed/,
+    text: /This IP address \S+ is not allowed/,
     sqlState: /^28000$/,
     code: 'ERR_ACCESS_DENIED',
     message: 'The server does not let this user connect from here.',
@@ -123,14 +154,7 @@ const RULES: readonly Rule[] = [
     message: 'The server has no such database.',
     hint: 'Check the path of the connection string, the part behind host and port; on Supabase it is /postgres.',
   },
-  {
-    text: /remaining connection slots|too many clients/i,
-    sqlState: /^53300$/,
-    code: 'ERR_POOLER_FULL',
-    message: 'The database accepts no more connections.',
-    hint: 'Connect through the transaction-mode pooler (port 6543), or lower the pool sizes: together they must stay under max_connections.',
-    retryable: true,
-  },
+  { sqlState: /^53300$/, ...DATABASE_FULL },
   {
     token: /^E(PREPARED|MAXPREPARED|PSSIMPLEQUERY)/,
     text: /^prepared statement (did not exist|name is already in use)/,

@@ -7,8 +7,6 @@ const TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y
 const LINE_END = /[\n\r]/g
 const COMMENT_MARK = /\/\*|\*\//g
 const ESCAPE_OR_QUOTE = /\\|'/g
-/** Between two parts of one text. */
-const CONTINUATION = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
 
 /**
  * Splits SQL as the server's own lexer does: texts with and without escapes, dollar quotes, quoted names,
@@ -91,11 +89,26 @@ function endOfEscaped(text: string, from: number): number {
       ESCAPE_OR_QUOTE.lastIndex = at + 1
       continue
     }
-    const further = match(CONTINUATION, text, at)
+    const further = nextPart(text, at)
     if (further < 0) return at
     ESCAPE_OR_QUOTE.lastIndex = further
   }
   return -1
+}
+
+/**
+ * Where a text goes on behind blanks and comments with a line end among them; -1 where it does not. A loop,
+ * because an expression for this goes back over comments in every way that they can be read.
+ */
+function nextPart(text: string, from: number): number {
+  let lines = false
+  for (let at = from; ; ) {
+    const isComment = text.startsWith('--', at)
+    const end = isComment ? endOfLine(text, at) : match(SPACE, text, at)
+    if (end < 0) return lines && text[at] === "'" ? at + 1 : -1
+    lines ||= /[\n\r]/.test(text.slice(isComment ? end - 1 : at, end))
+    at = end
+  }
 }
 
 function endOfLine(text: string, from: number): number {

@@ -23,3 +23,17 @@ export function statementHeads(text: string): string[] | undefined {
   }
   return certain || (heads.length === 1 && heads[0] === 'copy') ? heads : undefined
 }
+
+const VALUE = /\$\d/
+
+/** Whether a text has a place for a value, as `$1`. */
+export function namesValues(text: string): boolean {
+  if (!VALUE.test(text)) return false
+  const lexer = new SqlLexer(text)
+  while (lexer.next()) {
+    const { kind, start } = lexer
+    if (kind === 'symbol' && text[start] === '$' && VALUE.test(text.slice(start, start + 2)))
+      return true
+  }
+  return false
+}

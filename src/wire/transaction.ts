@@ -2,14 +2,13 @@ import { controlWords } from './control-statement.ts'
 import type { Flight } from './flight.ts'
 import {
   Backend,
-  Frontend,
   queryMessage,
   statementMessages,
   statementText,
   type TransactionStatus,
 } from './messages.ts'
 import type { Preparation } from './prologue.ts'
-import { statementHeads } from './statement-heads.ts'
+import { namesValues, statementHeads } from './statement-heads.ts'
 import {
   chaining,
   concluding,
@@ -168,12 +167,12 @@ export class Transaction {
 }
 
 /** Brings a flight into the extended protocol, where it is not; `false` where it has to stay simple. */
-export function extend(flight: Flight): boolean {
-  if (flight.statement?.[0] !== Frontend.query || flight.isExtended) return true
+function extend(flight: Flight): boolean {
+  if (!flight.statement || !flight.isSimple) return true
   const text = statementText(flight.statement)
   const heads = statementHeads(text)
-  // COPY from the client is another conversation in the extended protocol.
-  if (!heads || heads.length > 1 || heads[0] === 'copy') return false
+  // COPY from the client is another conversation in the extended protocol; so is a value that nobody gives.
+  if (!heads || heads.length > 1 || heads[0] === 'copy' || namesValues(text)) return false
   flight.becomeExtended()
   return true
 }

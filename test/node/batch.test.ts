@@ -51,6 +51,16 @@ describe.each([
       },
     )
 
+    it('takes plain statements too, also one that servers read in two ways', async () => {
+      await using scope = open()
+      const results = await scope.batch((sql) => [
+        sql.unsafe("select 'a\\b' as x"),
+        sql.unsafe('select 2 as x'),
+        sql`select ${3}::int as x`,
+      ])
+      expect(results.map(([row]) => row?.x)).toEqual(['a\\b', 2, 3])
+    })
+
     it('runs under claims, in the same trip', async () => {
       await using scope = open({ pooler: 'supavisor' })
       const someone = scope.as(claimsOf(1))

@@ -14,7 +14,7 @@ import { type CountingProxy, startCountingProxy } from '../support/counting-prox
 import { databaseUrl } from '../support/servers.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-const { pgbouncer, postgres, ca } = inject('servers')
+const { pgbouncer, postgres, ca, certificateFiles } = inject('servers')
 
 describe.each([
   ['PgBouncer', pgbouncer, 'pgbouncer'],
@@ -137,29 +137,63 @@ describe('direct', () => {
   it.skipIf(!pgbouncer)('fails with a reason on a server that does not know it', async () => {
     await using scope = direct(pgbouncer)
     await expect(scope.sql`select 1`).rejects.toMatchObject({
-      code: expect.stringMatching(/^ERR_(TLS_FAILED|CONNECTION_LOST|CONNECT_TIMEOUT)$/),
-      hint: expect.stringContaining('sslnegotiation'),
+      code: 'ERR_TLS_FAILED',
+      retryable: false,
+      hint: expect.stringMatching(
+        /remove sslnegotiation=direct .*, or set the option pooler to 'supavisor'/,
+      ),
     })
+    const login = databaseUrl(pgbouncer ?? postgres, 'postgres', postgres)
+    const mended = [
+      { url: `${login}?sslmode=verify-full`, tls: { ca } },
+      {
+        url: `${login}?sslmode=verify-full&sslnegotiation=direct`,
+        tls: { ca },
+        pooler: 'supavisor',
+      },
+    ] as const
+    for (const options of mended) {
+      await using other = createDatabase(options).scope()
+      expect(await other.sql`select 1 as n`).toEqual([{ n: 1 }])
+    }
   })
 })
 
 describe.skipIf(!pgbouncer)(
   'a pooler that asks for another method than the profile begins with',
   () => {
-    it.each(['md5', 'plain', 'trust'] as const)('is %s: one clear error', async (authType) => {
+    const begin = async (authType: 'md5' | 'plain' | 'trust'): Promise<string> => {
       const users = { [postgres.user]: postgres.password }
-      const server = await startPgBouncer({ upstream: postgres, users, authType })
+      const tls = certificateFiles
+      const server = await startPgBouncer({ upstream: postgres, users, authType, tls })
       onTestFinished(() => server.stop())
-      const url = databaseUrl(server, 'postgres', postgres)
-      await using scope = createDatabase({ url, pooler: 'pgbouncer' }).scope()
+      return databaseUrl(server, 'postgres', postgres)
+    }
+    const fails = async (options: DatabaseOptions, hint: string): Promise<void> => {
+      await using scope = createDatabase(options).scope()
       await expect(scope.sql`select 1`).rejects.toMatchObject({
         code: 'ERR_AUTH_METHOD',
         retryable: false,
-        hint: expect.stringContaining("pooler to 'supavisor'"),
+        hint: expect.stringContaining(hint),
       })
-      if (authType === 'plain') return
-      await using patient = createDatabase({ url, pooler: 'supavisor' }).scope()
-      expect(await patient.sql`select 1 as n`).toEqual([{ n: 1 }])
+    }
+    const worksWith = async (options: DatabaseOptions): Promise<void> => {
+      await using scope = createDatabase(options).scope()
+      expect(await scope.sql`select 1 as n`).toEqual([{ n: 1 }])
+    }
+
+    it.each(['md5', 'trust'] as const)('is %s: one clear error, whose hint helps', async (type) => {
+      const url = await begin(type)
+      await fails({ url, pooler: 'pgbouncer' }, "pooler to 'supavisor'")
+      await worksWith({ url, pooler: 'supavisor' })
+    })
+
+    it('is plain: the same over TLS, and without it one error more, whose hint is TLS', async () => {
+      const url = await begin('plain')
+      await fails({ url, pooler: 'pgbouncer', tls: { ca } }, "pooler to 'supavisor'")
+      await fails({ url, pooler: 'pgbouncer', tls: 'disable' }, "pooler to 'supavisor'")
+      await fails({ url, pooler: 'supavisor', tls: 'disable' }, "tls to 'verify'")
+      await worksWith({ url, pooler: 'supavisor', tls: { ca } })
     })
   },
 )

@@ -11,6 +11,9 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const { pgbouncer, postgres } = inject('servers')
 
+/** What postgres.js knows and its types do not. */
+const SIMPLE = { prepare: false, simple: true }
+
 const QUIET = {
   opening: () => undefined,
   opened: () => undefined,
@@ -119,6 +122,22 @@ describe.each([
       stream.end('no number\n')
       expect(await failed).toMatchObject({ code: '22P02' })
       expect(await sql`select * from seen`).toEqual([])
+    })
+
+    it('leave a simple query that names values as it is: the server says what is missing', async () => {
+      await using scope = connect('simple')
+      const { sql } = scope
+      const simple = (text: string) => sql.unsafe(text, [1], SIMPLE)
+      const missing = { code: '42P02', position: '8' }
+      await expect(simple('select $1::int')).rejects.toMatchObject(missing)
+      await expect(
+        sql.begin((tx) => tx.unsafe('select $1::int', [1], SIMPLE)),
+      ).rejects.toMatchObject(missing)
+      expect(await sql.unsafe(`select ${CLAIM} as claim`)).toEqual([{ claim: 'simple' }])
+      const { turns } = proxy
+      const lookAlikes = `select ${CLAIM} as claim, '$1' as "$2", $$ $3 $$ as a$4 -- $5`
+      expect(await simple(lookAlikes)).toMatchObject([{ claim: 'simple', $2: '$1', a$4: ' $3 ' }])
+      expect(proxy.turns - turns).toBe(1)
     })
 
     it('roll back what fails, whole', async () => {

@@ -11,6 +11,7 @@ import {
 import { closedPort, startCountingProxy } from '../support/counting-proxy.ts'
 import { databaseUrl } from '../support/servers.ts'
 import { StrictPoolerBed } from '../support/strict-pooler-bed.ts'
+import { createTestDatabase } from '../support/test-database.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 const SECRET = 'correct-horse-Battery-77'
@@ -56,6 +57,17 @@ describe('Postgres refuses', () => {
     const error = await refusal(url({}, 'no_such_database'))
     expect(error).toMatchObject({ code: 'ERR_DATABASE_UNKNOWN', retryable: false })
     expect(error.hint).toMatch(/path of the connection string/)
+  })
+
+  it('more connections than a role may have', async () => {
+    await using bed = await createTestDatabase()
+    const user = `${bed.name}_full`
+    await bed.sql.unsafe(`create role ${user} login connection limit 0 password '${SECRET}'`)
+    const error = await refusal(url({ user, password: SECRET }), { connectRetries: 0 })
+    await bed.sql.unsafe(`drop role ${user}`)
+    expect(error).toMatchObject({ code: 'ERR_POOLER_FULL', retryable: true })
+    expect(error.message).toMatch(/^The database accepts no more connections\. It said: too many/)
+    expect(error.hint).toContain('CONNECTION LIMIT')
   })
 })
 

@@ -30,8 +30,9 @@ XX000 ERR_TENANT_UNKNOWN           (EINVALIDUSERINFO) Authentication error, reas
 28P01 ERR_AUTH_PASSWORD            password authentication failed for user "postgres"
 28P01 ERR_SERVER_UNAVAILABLE retry Authentication credentials are invalid. Please reconnect with fresh credentials to restore pool functionality.
 XX000 ERR_AUTH_BLOCKED             (ECIRCUITBREAKER) too many authentication failures, new connections are temporarily blocked
-XX000 ERR_AUTH_BLOCKED             (ECIRCUITBREAKER) failed to retrieve database credentials after multiple attempts, new connections are temporarily blocked
-XX000 ERR_AUTH_BLOCKED             Circuit breaker open: get_secrets
+XX000 ERR_SERVER_UNAVAILABLE retry (ECIRCUITBREAKER) failed to retrieve database credentials after multiple attempts, new connections are temporarily blocked
+XX000 ERR_SERVER_UNAVAILABLE retry Circuit breaker open: get_secrets
+XX000 ERR_AUTH_BLOCKED             Circuit breaker open: auth_error
 XX000 ERR_SERVER_UNAVAILABLE retry (EAUTHQUERY) authentication query failed: timeout
 XX000 ERR_SERVER_UNAVAILABLE retry (EAUTHQUERY) auth_query secret check timed out
 XX000 ERR_SERVER_UNAVAILABLE retry (EAUTHQUERY) auth_query connection failed
@@ -83,8 +84,8 @@ XX000 ERR_PREPARED_STATEMENT       (EPSSIMPLEQUERY) Supavisor transaction mode o
 08P01 ERR_SERVER_UNAVAILABLE retry the database system is starting up
 08P01 ERR_SERVER_UNAVAILABLE retry the database system is in recovery mode
 08P01 ERR_TLS_REQUIRED             SSL required
-08P01 ERR_SERVER                   received unencrypted data after SSL request
-08P01 ERR_SERVER                   client sent partial pkt in startup phase
+08P01 ERR_TLS_FAILED               received unencrypted data after SSL request
+08P01 ERR_PROTOCOL                 client sent partial pkt in startup phase
 08P01 ERR_SERVER_UNAVAILABLE retry pooler is shutting down
 08P01 ERR_SERVER_UNAVAILABLE retry server shutting down
 08P01 ERR_CONNECTION_LOST retry    client_idle_timeout
@@ -123,6 +124,9 @@ XX000 ERR_SERVER_UNAVAILABLE retry Couldn't connect to compute node: connection 
 
 # Postgres
 53300 ERR_POOLER_FULL retry        sorry, too many clients already
+53300 ERR_POOLER_FULL retry        too many connections for role "alice"
+53300 ERR_POOLER_FULL retry        too many connections for database "shop"
+53300 ERR_POOLER_FULL retry        zu viele Verbindungen für Rolle »alice«
 53300 ERR_POOLER_FULL retry        remaining connection slots are reserved for roles with the SUPERUSER attribute
 57P03 ERR_SERVER_UNAVAILABLE retry the database system is not yet accepting connections
 57P01 ERR_SERVER_UNAVAILABLE retry terminating connection due to administrator command

@@ -14,7 +14,7 @@ import {
 import { NamedStatements } from '../../../src/wire/named-statements.ts'
 import { StatementNames, StatementsInCommon } from '../../../src/wire/statement-names.ts'
 
-const HERE: FlightReceiver = { ...NOBODY, place: 'here' }
+const HERE: FlightReceiver = { ...NOBODY, placeName: 'here' }
 const OUT_OF_DATE = error('0A000', 'RevalidateCachedQuery')
 const STATUS = { I: ready('I'), T: ready('T'), E: ready('E') }
 const [parsed, bound, closed, done] = [

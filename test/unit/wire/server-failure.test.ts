@@ -54,6 +54,39 @@ describe('serverFailure', () => {
     }
   })
 
+  it.each([
+    ['53300', 'too many connections for role "alice"', 'CONNECTION LIMIT'],
+    ['53300', 'too many connections for database "shop"', 'CONNECTION LIMIT'],
+    ['08P01', 'too many connections for role "alice"', 'CONNECTION LIMIT'],
+    ['53300', 'zu viele Verbindungen für Rolle »alice«', 'CONNECTION LIMIT'],
+    ['53300', 'sorry, too many clients already', 'max_connections'],
+  ])('serverFailure says of Postgres’s %s “%s” that the database is full', (state, words, hint) => {
+    const error = serverFailure(fatal(state, words), false)
+    expect(error.message).toMatch(/^The database accepts no more connections\./)
+    expect(error.hint).toContain(hint)
+  })
+
+  it.each([
+    ['53300', 'odyssey: c51e3f2ab359: too many tcp connections (global client_max 100)'],
+    ['XX000', 'Too many connections to this endpoint. Please try again later.'],
+  ])('serverFailure says of a pooler’s %s “%s” that the pooler is full', (state, words) => {
+    expect(serverFailure(fatal(state, words), false).message).toMatch(/^The pooler accepts no more/)
+  })
+
+  it.each([
+    '(ECIRCUITBREAKER) failed to retrieve database credentials after multiple attempts, new connections are temporarily blocked',
+    'Circuit breaker open: get_secrets',
+  ])('serverFailure blames no password for “%s”, which is over in 30 seconds', (words) => {
+    const { hint } = serverFailure(fatal('XX000', words), false)
+    expect(hint).toContain('30 seconds')
+    expect(hint).not.toContain('password')
+  })
+
+  it('serverFailure does take a wrong password for the cause of the other circuit breaker', () => {
+    const words = '(ECIRCUITBREAKER) too many authentication failures'
+    expect(serverFailure(fatal('XX000', words), false).hint).toContain('password')
+  })
+
   it('serverFailure advises against retrying a wrong password', () => {
     const error = serverFailure(fatal('28P01', 'password authentication failed'), false)
     expect(error.hint).toContain('Do not retry')
