@@ -28,11 +28,20 @@ declare global {
   }
   class OutOfStock extends Error {}
 
+  /** Of a bank. */
+  const amount: number
+  const from: number
+  const to: number
+  const verifiedClaims: { sub: string; role: string }
+
   /** Of a configuration. */
   const text: string
   const url: string
   const secret: string
   const token: string
+  const env: { GATEWAY_TOKEN: string }
+  const DATABASE_URL: string
+  const GATEWAY_TOKEN: string
   interface Env {
     DATABASE_URL: string
     REPORTS: { connectionString: string }
