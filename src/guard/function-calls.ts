@@ -68,11 +68,14 @@ function argument(all: readonly Pieces[], place: number, name: string): Pieces {
   return all.find(isNamed)?.slice(3) ?? all[place] ?? []
 }
 
+/** Nobody writes more into one call by accident; calls inside of calls would be read again and again. */
+const MOST_PIECES = 200
+
 /** What is between the parentheses, by commas. */
 function argumentsOf(pieces: Pieces, open: number): string[][] {
   const all: string[][] = [[]]
   let depth = 0
-  for (const piece of pieces.slice(open)) {
+  for (const piece of pieces.slice(open, open + MOST_PIECES)) {
     if (/^[([]$/.test(piece)) depth += 1
     if (/^[)\]]$/.test(piece)) depth -= 1
     if (depth === 0) break
