@@ -107,7 +107,7 @@ export class KyselyConnection implements PostgresPoolClient {
     this.#transaction = undefined
     const enclosing = open ?? enclosingTransaction(connection, identity)
     this.#transaction = enclosing
-      ? await beginSavepoint(enclosing, begin, connection.queryTimeoutMs)
+      ? await beginSavepoint(enclosing, begin)
       : beginTransaction(this.#parts, begin)
   }
 

@@ -4,14 +4,6 @@ import type { KyselyTransaction } from './kysely-transaction.ts'
 import { kyselyTypes } from './kysely-values.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import { savepointOptions, transactionRolledBack } from './scope-refusals.ts'
-import { settledWithin } from './wire/deadline.ts'
-import { transactionBusy } from './wire/loss.ts'
-
-/** A transaction in which nothing happens ends before those who wait in it give up. */
-const AFTER_IDLE_MS = 50
-
-/** When the last of Kysely's savepoints in a transaction will have ended. */
-const turns = new WeakMap<OpenTransaction, Promise<void>>()
 
 /** A promise, and what settles it. */
 interface Settled<T> {
@@ -21,8 +13,7 @@ interface Settled<T> {
 }
 
 /**
- * A transaction of Kysely's inside of another: a savepoint, from which to its end no other one of Kysely's
- * begins. Savepoints are a stack, and transactions that run side by side would undo each other.
+ * A transaction of Kysely's inside of another: a savepoint, one after another.
  *
  * @param begin - The words that begin it, which may say nothing more.
  * @throws {NullpoolError} `ERR_OPTIONS` for modes, `ERR_TRANSACTION_WAIT` behind one that does not end.
@@ -30,17 +21,15 @@ interface Settled<T> {
 export async function beginSavepoint(
   enclosing: OpenTransaction,
   begin: string,
-  timeoutMs: number,
 ): Promise<KyselyTransaction> {
   if (/ (isolation|read|not|deferrable)\b/.test(begin)) throw savepointOptions()
-  const over = await takeTurn(enclosing, timeoutMs)
   const begun = settled<TransactionSql>()
   const end = settled<void>()
   const done = enclosing.handle(kyselyTypes).savepoint((sql) => {
     begun.resolve(sql)
     return end.promise
   }) as Promise<unknown>
-  done.catch(begun.reject).finally(over)
+  done.catch(begun.reject)
   return savepoint(enclosing, await begun.promise, end, done)
 }
 
@@ -79,20 +68,6 @@ function savepoint(
 
 /** Nobody hears of it: with it the work of a savepoint fails that Kysely has rolled back. */
 const ROLLED_BACK = new Error('Kysely has rolled back.')
-
-/** Waits for those who came before; what it gives lets the next one in. */
-async function takeTurn(open: OpenTransaction, timeoutMs: number): Promise<() => void> {
-  const before = turns.get(open) ?? Promise.resolve()
-  const turn = settled<void>()
-  const over = (): void => turn.resolve()
-  turns.set(
-    open,
-    before.then(() => turn.promise),
-  )
-  if (await settledWithin(before, timeoutMs + AFTER_IDLE_MS)) return over
-  over()
-  throw transactionBusy(timeoutMs)
-}
 
 function settled<T>(): Settled<T> {
   let resolve: Settled<T>['resolve'] = () => undefined

@@ -30,7 +30,7 @@ export class OpenTransaction {
   #identity: Identity | undefined
   #beginning: Beginning
   #members: Member[] = []
-  #nesting = new Nesting()
+  #nesting: Nesting
   /** The one that was used first, by which the transaction ends. */
   #first: Member | undefined
   /** The front of that one. */
@@ -45,6 +45,7 @@ export class OpenTransaction {
 
   constructor(connection: ScopeConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
+    this.#nesting = new Nesting(connection.queryTimeoutMs)
     this.#identity = identity
     this.#beginning = beginning
     this.failed = new Promise((_, reject) => {
@@ -182,12 +183,16 @@ export class OpenTransaction {
   #end(how: 'commit' | 'rollback'): void {
     this.#ending ??= how
     this.#nesting.revoke()
+    this.#nesting.fail(transactionOver)
   }
 
   #disconnected(failure: () => NullpoolError): void {
     this.#lost = true
     // Whatever waits for a statement fails by itself, and first.
-    setTimeout(() => this.#fail(this.#loss ?? failure()), 0)
+    setTimeout(() => {
+      this.#nesting.fail(() => this.#loss ?? failure())
+      this.#fail(this.#loss ?? failure())
+    }, 0)
   }
 }
 

@@ -102,6 +102,13 @@ export function insideTransaction(): NullpoolError {
   )
 }
 
+/** For a name that no server reads. */
+export function savepointName(): NullpoolError {
+  return new NullpoolError('ERR_OPTIONS', 'The name of a savepoint holds NUL.', {
+    hint: 'Leave the name out: each savepoint has one of its own.',
+  })
+}
+
 /** For options of a transaction inside of a transaction. */
 export function savepointOptions(): NullpoolError {
   return new NullpoolError(

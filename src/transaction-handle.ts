@@ -1,7 +1,12 @@
 import type { Sql, TransactionSql } from './drivers/driver.ts'
-import { runInTurn } from './drivers/run-in-turn.ts'
+import { type InTurn, runInTurn } from './drivers/run-in-turn.ts'
 import type { Nesting } from './nesting.ts'
-import { savepointOptions, sessionRequired, transactionOver } from './scope-refusals.ts'
+import {
+  savepointName,
+  savepointOptions,
+  sessionRequired,
+  transactionOver,
+} from './scope-refusals.ts'
 
 type Work = (sql: TransactionSql) => unknown
 
@@ -9,6 +14,7 @@ type Work = (sql: TransactionSql) => unknown
 const NOT_HERE: ReadonlySet<PropertyKey> = new Set([
   'reserve',
   'listen',
+  'largeObject',
   'subscribe',
   'end',
   'close',
@@ -27,7 +33,9 @@ export function transactionHandle(client: Sql, nesting: Nesting): TransactionSql
     if (!nesting.alive) throw transactionOver()
   }
   const inTurn = (made: unknown): unknown => {
-    runInTurn(made, (task) => nesting.inTurn(task), refusal)
+    const wait: InTurn = (statement, task, refuse) =>
+      nesting.inTurn(statement, client, task, refuse)
+    runInTurn(made, wait, refusal)
     return made
   }
   const own = nestedWork(client, nesting, admit)
@@ -59,7 +67,8 @@ function nestedWork(
   const savepoint = (first: string | Work, second?: Work): Promise<unknown> => {
     admit()
     const [name, work] = typeof first === 'function' ? ['', first] : [first, second]
-    return nesting.enter((inner) => runSavepoint(client, inner, name, work))
+    if (name.includes('\0')) throw savepointName()
+    return nesting.enter(client, (inner) => runSavepoint(client, inner, name, work))
   }
   const begin = async (first: string | Work, second?: Work): Promise<unknown> => {
     if (typeof first === 'string' && first.trim()) throw savepointOptions()
@@ -81,8 +90,12 @@ async function runSavepoint(
   await client.unsafe(`savepoint ${savepoint}`)
   try {
     const result = await work?.(transactionHandle(client, nesting))
-    return Array.isArray(result) ? await Promise.all(result) : result
+    const all = Array.isArray(result) ? await Promise.all(result) : result
+    await nesting.end()
+    return all
   } catch (error) {
+    // What is still under way in it must not come behind its end.
+    await nesting.end().catch(() => undefined)
     // A connection that has gone has rolled back more than this; the error tells.
     await client.unsafe(`rollback to ${savepoint}`).catch(() => undefined)
     throw error

@@ -1,32 +1,36 @@
 /** What of postgres.js's `Query` is used here; its types do not show it. */
-interface Query {
+interface Query extends Promise<unknown> {
   /** Hands it to a connection. */
   handler: (query: Query) => void
   reject: (error: unknown) => void
 }
 
+/** Calls `task` when it is the turn of a statement, or `refuse`. */
+export type InTurn = (
+  statement: PromiseLike<unknown>,
+  task: () => void,
+  refuse: (error: unknown) => void,
+) => void
+
 /**
  * Lets a query wait for its turn, once somebody awaits it.
  *
  * @param made - What a client has made; anything but a query is left alone.
- * @param inTurn - Calls back when it is the query's turn.
  * @param refusal - Why it is not to run, if it is not, asked when it is its turn.
  */
-export function runInTurn(
-  made: unknown,
-  inTurn: (task: () => void) => void,
-  refusal: () => unknown,
-): void {
+export function runInTurn(made: unknown, inTurn: InTurn, refusal: () => unknown): void {
   if (!isQuery(made)) return
   const handler = made.handler
-  const wait = (query: Query): void =>
-    inTurn(() => {
-      // It was cancelled while it waited.
+  const wait = (query: Query): void => {
+    // It may be cancelled while it waits.
+    const task = (): void => {
       if (query.handler !== wait) return
       const error = refusal()
       if (error) query.reject(error)
       else handler(query)
-    })
+    }
+    inTurn(query, task, (error) => query.reject(error))
+  }
   made.handler = wait
 }
 

@@ -96,6 +96,10 @@ export class PoolLane implements ScopeConnection {
     return upstream.close(() => failure(mayHaveRun), cancelAfterMs)
   }
 
+  get queryTimeoutMs(): number {
+    return this.#core.settings.database.queryTimeoutMs
+  }
+
   #connection(): Upstream {
     if (this.#upstream) return this.#upstream
     const { settings, plan, sessions } = this.#core

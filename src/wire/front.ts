@@ -95,6 +95,8 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** The driver is not to be heard any more: an open transaction is rolled back, whatever comes fails. */
   retire(failure: () => NullpoolError): void {
+    // A driver's way to cancel is a front too, and fails nobody.
+    if (this.#ended) return
     this.#failed = undefined
     this.#explain = undefined
     this.#retired = true

@@ -181,4 +181,42 @@ describe.skipIf(!pgbouncer)('savepoints beside each other', () => {
     )
     expect(await deeds()).toEqual([])
   })
+
+  it('what is under way in a savepoint that fails does not come behind its end', async () => {
+    await using scope = open()
+    await scope.transaction(async (sql) => {
+      const failing = scope.transaction(async (inner) => {
+        const loop = async (): Promise<void> => {
+          for (let n = 0; n < 20; n += 1) await inner`insert into deeds values (${`loop ${n}`})`
+        }
+        const fails = inner`select 1`.then(() => {
+          throw new Error('on purpose')
+        })
+        await Promise.all([loop(), fails])
+      })
+      await expect(failing).rejects.toThrow('on purpose')
+      await sql`insert into deeds values ('after')`
+    })
+    expect(await deeds()).toEqual(['after'])
+  })
+
+  it('a savepoint ends when those in it have, and takes nothing of the outside with it', async () => {
+    await using scope = open()
+    const goOn = gate()
+    await scope.transaction(async (sql) => {
+      const left = sql.savepoint(async (outer) => {
+        const inner = outer.savepoint(async (deep) => {
+          await deep`insert into deeds values ('deep')`
+          await goOn.opened
+          await deep`select 1`
+        })
+        inner.catch(() => undefined)
+        await outer`select 1`.catch(() => undefined)
+      })
+      goOn.open()
+      await left
+      await sql`insert into deeds values ('outer')`
+    })
+    expect(await deeds()).toContain('outer')
+  })
 })
