@@ -15,6 +15,9 @@ import type { FrontOptions } from './wire/front-options.ts'
 /** Error of `commit` that the wire gives where the server has answered with ROLLBACK. */
 const ROLLED_BACK = '40000'
 
+/** What waits for its turn gives up before the transaction does, in which nothing happens meanwhile. */
+const PATIENCE = 0.9
+
 /** A client of a transaction, with the values of its own types, and the handle that is lent. */
 interface Member {
   types: ClientTypes | undefined
@@ -45,7 +48,7 @@ export class OpenTransaction {
 
   constructor(connection: ScopeConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
-    this.#nesting = new Nesting(connection.queryTimeoutMs)
+    this.#nesting = new Nesting(Math.ceil(connection.queryTimeoutMs * PATIENCE))
     this.#identity = identity
     this.#beginning = beginning
     this.failed = new Promise((_, reject) => {

@@ -12,6 +12,16 @@ const program = new Command('nullpool')
   .description(manifest.description)
   .version(manifest.version)
   .showHelpAfterError('(nullpool --help lists the commands)')
+  // 1 is an answer of commands: warnings, a pool that does not fit. The commands inherit it.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+
+// Whoever has read enough, as `head` does, is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
+}
 
 registerDev(program)
 registerUrl(program)

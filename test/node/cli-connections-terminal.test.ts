@@ -54,7 +54,7 @@ describe.skipIf(!hasPseudoTerminal)('nullpool connections in a pseudo-terminal',
     expect(rows).toHaveLength(1)
     expect(rows[0]).toContain('shop')
     terminal.type('p')
-    await terminal.shows((screen) => screen.includes('paused'))
+    await terminal.shows((screen) => screen.includes('paused') && screen.includes('p go on'))
     const before = terminal.lines()
     const late = postgres(url, { max: 1, connection: { application_name: 'shop' } })
     await late`select 1`

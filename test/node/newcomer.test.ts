@@ -10,7 +10,7 @@ const run = promisify(execFile)
 
 /** The blocks of a language on the page that a newcomer reads. */
 async function blocks(language: string): Promise<string[]> {
-  const page = await readFile('docs/local-database.md', 'utf8')
+  const page = await readFile('README.md', 'utf8')
   return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(
     ([, text = '']) => text,
   )

@@ -68,7 +68,8 @@ export async function readPostgres(scope: Scope, withQueries: boolean): Promise<
         current_setting('superuser_reserved_connections')::int
           + coalesce(current_setting('reserved_connections', true)::int, 0) as reserved,
         (select count(*)::int from pg_stat_activity
-          where coalesce(backend_type, 'client backend') = 'client backend' and usesysid is not null) as used,
+          where (backend_type = 'client backend' or backend_type is null and datname is not null)
+            and usesysid is not null) as used,
         (select sum(xact_commit + xact_rollback)::text from pg_stat_database) as transactions`
     const rows = await sql<SessionRow[]>`
       select pid, client_port as port, usename::text as role, application_name as application,
@@ -77,7 +78,8 @@ export async function readPostgres(scope: Scope, withQueries: boolean): Promise<
         extract(epoch from clock_timestamp() - state_change)::float8 as state_seconds,
         case when ${withQueries}::boolean then query end as query
       from pg_stat_activity
-      where coalesce(backend_type, 'client backend') = 'client backend' and usesysid is not null
+      where (backend_type = 'client backend' or backend_type is null and datname is not null)
+            and usesysid is not null
       limit ${MAX_SESSIONS}::int`
     if (row === undefined) throw new Error('The server told nothing about itself.')
     return {
