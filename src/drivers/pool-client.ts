@@ -11,6 +11,8 @@ type Handler = (query: Query) => void
 interface Query extends Promise<unknown> {
   handler: Handler
   canceller: unknown
+  /** Whether it was cancelled before it was handed over. */
+  cancelled: unknown
   reject(error: unknown): void
 }
 
@@ -87,7 +89,11 @@ class Dispatcher {
       query.canceller = hands.canceller
       const done = (): void => work.done()
       void Promise.prototype.then.call(query, done, done)
-      handlerFor(hands)(query)
+      // Behind the statement without text with which a new client logs in: what it connects for must not be
+      // cancelled.
+      queueMicrotask(() => {
+        if (!query.cancelled) handlerFor(hands)(query)
+      })
     }
     mendQuery(query, this.#builder.CLOSE, {
       failing: () => health?.failing() ?? false,

@@ -9,8 +9,8 @@ import { StartedProgram } from '../support/started-program.ts'
 const run = promisify(execFile)
 
 /** The blocks of a language on the page that a newcomer reads. */
-async function blocks(language: string): Promise<string[]> {
-  const page = await readFile('README.md', 'utf8')
+async function blocks(language: string, path = 'README.md'): Promise<string[]> {
+  const page = await readFile(path, 'utf8')
   return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(
     ([, text = '']) => text,
   )
@@ -81,7 +81,7 @@ describe('the way of a newcomer', () => {
     const [command = '', ...address] = curl.trim().split(' ')
     const retry = ['--retry', '50', '--retry-delay', '1', '--retry-connrefused', '--silent']
     const { stdout } = await run(command, [...retry, ...address])
-    expect(stdout).toBe((await blocks('json'))[0]?.trim())
+    expect(stdout).toBe((await blocks('json', 'docs/local-database.md'))[0]?.trim())
     started.interrupt()
     expect(await started.exitCode).toBe(130)
   })
