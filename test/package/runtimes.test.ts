@@ -4,6 +4,7 @@ import { contractCases } from '../contract.ts'
 import {
   casesOf,
   casesOnPage,
+  matrixOf,
   type Outcome,
   objection,
   type Results,
@@ -33,6 +34,11 @@ describe('docs/runtimes.md', () => {
     const named = casesOnPage(page).filter((name) => !name.startsWith('one handler file: '))
     expect(named).toEqual(contractCases())
     expect(page).toContain(`| ${['', ...RUNTIMES].join(' | ')} |`)
+  })
+
+  it('has the table that the README has', async () => {
+    const page = await readFile('docs/runtimes.md', 'utf8')
+    expect(matrixOf(await readFile('README.md', 'utf8'))).toBe(matrixOf(page))
   })
 
   it('reads back as it was written', () => {

@@ -102,6 +102,14 @@ export function renderMatrix(results: Results, versions: Versions): string {
   ].join('\n')
 }
 
+/** The rows of a page that are the table of what passed. */
+export function matrixOf(page: string): string {
+  const lines = page.split('\n')
+  const start = lines.findIndex((line) => line.startsWith('|  | '))
+  const end = lines.findIndex((line, at) => at > start && !line.startsWith('|'))
+  return lines.slice(start, end).join('\n')
+}
+
 /** What is less than whole in the table by design. */
 function refusals(results: Results, cases: readonly string[]): string[] {
   return RUNTIMES.flatMap((runtime) =>

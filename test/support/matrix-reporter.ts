@@ -3,6 +3,7 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node'
 import {
   casesOf,
   leftOut,
+  matrixOf,
   type Outcome,
   objection,
   type Results,
@@ -13,6 +14,8 @@ import {
 import { refusedIn, runtimeOf, type TestedRuntime } from './contract-title.ts'
 
 const PAGE = 'docs/runtimes.md'
+/** It has the table alone. */
+const README = 'README.md'
 
 /**
  * Compares docs/runtimes.md with what ran, and fails the run where they differ. With WRITE_MATRIX it
@@ -33,7 +36,10 @@ export default class MatrixReporter implements Reporter {
 async function write(results: Results, versions: Versions): Promise<void> {
   const missing = leftOut(results, casesOf(results))
   if (missing.length > 0) return complain(`was not written: ${missing.join('; ')} did not run`)
-  await writeFile(PAGE, renderMatrix(results, versions))
+  const page = renderMatrix(results, versions)
+  await writeFile(PAGE, page)
+  const readme = await readFile(README, 'utf8')
+  await writeFile(README, readme.replace(matrixOf(readme), matrixOf(page)))
 }
 
 function complain(what: string): void {
