@@ -40,19 +40,23 @@ export class SqlEndpoint {
     this.#databases = new Map(targets.map((target) => [target, databaseOf(target, settings)]))
   }
 
-  /** Refuses whoever brings no token, before anything of the body is read. */
-  admit(c: Context): Promise<void> {
-    return checkBearer(c, this.#settings.tokens)
+  /**
+   * Refuses whoever brings no token, and whoever is one too many, before anything of the body is read: bodies
+   * that arrive fill the memory too.
+   *
+   * @returns what gives the request's place back.
+   */
+  async admit(c: Context): Promise<() => void> {
+    await checkBearer(c, this.#settings.tokens)
+    return this.#limit.enter()
   }
 
   /** Answers a request that was admitted. */
   async answer(c: Context): Promise<Response> {
     const request = await readSqlRequest(c)
     const { target, address } = this.#destination(request)
-    const leave = this.#limit.enter()
     const startedAt = Date.now()
     const done = (code?: string): void => {
-      leave()
       this.#settings.emit({
         type: 'query',
         target: formatAddress(address),
@@ -79,9 +83,10 @@ export class SqlEndpoint {
   /** Answers with a failure. */
   refuse(c: Context, failure: NullpoolError): Response {
     const { status } = tellingOf(failure)
+    const isUnread = status === 401 || status === 413 || failure.code === 'ERR_GATEWAY_LIMIT'
     if (status === 503) c.header('retry-after', '1')
     // What has not been read of a body must not be taken for the next request of the connection.
-    if (status === 401 || status === 413) c.header('connection', 'close')
+    if (isUnread) c.header('connection', 'close')
     if (status === 401) c.header('www-authenticate', 'Bearer realm="nullpool"')
     return c.json(failureBody(failure), status)
   }
