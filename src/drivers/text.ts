@@ -19,6 +19,7 @@ import {
   type TextField,
   type TextRow,
 } from './text-messages.ts'
+import { escapesBytes, fieldsBytes, namesBytes } from './text-size.ts'
 
 /** What a statement gave, every value as text. */
 export interface TextResult {
@@ -31,10 +32,20 @@ export interface TextResult {
 /** What this driver's clients can do. */
 export interface TextSql {
   /** Sends a statement at once, behind those before. Rejects with {@link StatementError} or {@link NullpoolError}. */
-  unsafe(text: string, values?: readonly (string | null)[]): Promise<TextResult>
+  unsafe(text: string, values?: readonly (string | null)[], shape?: TextShape): Promise<TextResult>
 }
 
-/** What makes clients of text only: for those who read the values elsewhere. */
+/** What becomes of a result, as far as its size goes. */
+export interface TextShape {
+  /** Whether each row is written with the names of its columns. */
+  named: boolean
+}
+
+/**
+ * What makes clients of text only: for those who read the values elsewhere.
+ *
+ * @param maxResultBytes - Of all results of a client together, as JSON has them.
+ */
 export function textDriver({ maxResultBytes }: { maxResultBytes: number }): Driver {
   return { createClient: (host) => new TextClient(host, maxResultBytes) as unknown as Sql }
 }
@@ -48,6 +59,9 @@ export function asText(sql: Sql | TransactionSql): TextSql {
 interface Statement {
   flight: Uint8Array
   result: TextResult
+  named: boolean
+  /** What the names of its columns add to each row. */
+  namesBytes: number
   error?: unknown
   resolve(result: TextResult): void
   reject(error: unknown): void
@@ -77,10 +91,15 @@ class TextClient implements TextSql {
     this.#connection.write(startupMessage({ user, database }))
   }
 
-  unsafe(text: string, values: readonly (string | null)[] = []): Promise<TextResult> {
+  unsafe(
+    text: string,
+    values: readonly (string | null)[] = [],
+    { named }: TextShape = { named: false },
+  ): Promise<TextResult> {
     return new Promise((resolve, reject) => {
       const result = { command: '', rowCount: null, fields: [], rows: [] }
-      this.#waiting.push({ flight: statementFlight(text, values), result, resolve, reject })
+      const flight = statementFlight(text, values)
+      this.#waiting.push({ flight, result, named, namesBytes: 0, resolve, reject })
       this.#send()
     })
   }
@@ -122,8 +141,7 @@ class TextClient implements TextSql {
     const { result } = statement
     switch (message[0]) {
       case Backend.rowDescription:
-        result.fields = readFields(message)
-        return
+        return this.#describe(message, statement)
       case Backend.dataRow:
         return this.#addRow(message, statement)
       case Backend.commandComplete:
@@ -144,13 +162,33 @@ class TextClient implements TextSql {
     }
   }
 
-  /** Beyond the limit nobody waits for the end; what still comes is dropped. */
-  #addRow(message: Uint8Array, statement: Statement): void {
-    this.#resultBytes += message.length
-    if (this.#resultBytes <= this.#maxResultBytes) {
-      statement.result.rows.push(readRow(message))
-      return
+  #describe(message: Uint8Array, statement: Statement): void {
+    if (!this.#fits(fieldsBytes(message))) return this.#stop(statement)
+    const fields = readFields(message)
+    if (!this.#fits(fields.reduce((sum, { name }) => sum + escapesBytes(name), 0))) {
+      return this.#stop(statement)
     }
+    statement.result.fields = fields
+    if (statement.named) statement.namesBytes = namesBytes(fields)
+  }
+
+  #addRow(message: Uint8Array, statement: Statement): void {
+    if (!this.#fits(message.length + statement.namesBytes)) return this.#stop(statement)
+    const row = readRow(message)
+    if (!this.#fits(row.reduce((sum, value) => sum + escapesBytes(value), 0))) {
+      return this.#stop(statement)
+    }
+    statement.result.rows.push(row)
+  }
+
+  /** Counts bytes of a result; once they are too many, whatever comes is. */
+  #fits(bytes: number): boolean {
+    this.#resultBytes += bytes
+    return this.#resultBytes <= this.#maxResultBytes
+  }
+
+  /** Beyond the limit nobody waits for the end; what still comes is dropped. */
+  #stop(statement: Statement): void {
     statement.result.rows = []
     statement.error ??= new NullpoolError(
       'ERR_RESULT_SIZE',

@@ -45,8 +45,12 @@ export function createGateway(options: GatewayOptions): Hono {
   app.post(
     '/sql',
     async (c, next) => {
-      await sql.admit(c)
-      await next()
+      const leave = await sql.admit(c)
+      try {
+        await next()
+      } finally {
+        leave()
+      }
     },
     bodyLimit({
       maxSize,

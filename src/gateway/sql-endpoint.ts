@@ -12,7 +12,7 @@ import type { ConnectionLimit } from './connection-limit.ts'
 import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { readSqlRequest, type SqlRequest } from './sql-request.ts'
-import { resultBody } from './sql-result.ts'
+import { answerText } from './sql-result.ts'
 import type { Target } from './targets.ts'
 import { waitUntilOf } from './wait-until.ts'
 
@@ -40,19 +40,23 @@ export class SqlEndpoint {
     this.#databases = new Map(targets.map((target) => [target, databaseOf(target, settings)]))
   }
 
-  /** Refuses whoever brings no token, before anything of the body is read. */
-  admit(c: Context): Promise<void> {
-    return checkBearer(c, this.#settings.tokens)
+  /**
+   * Refuses whoever brings no token, and whoever is one too many, before anything of the body is read: bodies
+   * that arrive fill the memory too.
+   *
+   * @returns what gives the request's place back.
+   */
+  async admit(c: Context): Promise<() => void> {
+    await checkBearer(c, this.#settings.tokens)
+    return this.#limit.enter()
   }
 
   /** Answers a request that was admitted. */
   async answer(c: Context): Promise<Response> {
     const request = await readSqlRequest(c)
     const { target, address } = this.#destination(request)
-    const leave = this.#limit.enter()
     const startedAt = Date.now()
     const done = (code?: string): void => {
-      leave()
       this.#settings.emit({
         type: 'query',
         target: formatAddress(address),
@@ -62,9 +66,9 @@ export class SqlEndpoint {
       })
     }
     try {
-      const results = await this.#run(c, request, target)
+      const body = answerText(request, await this.#run(c, request, target))
       done()
-      return answerWith(c, request, results)
+      return answerWith(c, request, body)
     } catch (error) {
       if (!(error instanceof StatementError)) {
         const failure = asFailure(error)
@@ -79,9 +83,10 @@ export class SqlEndpoint {
   /** Answers with a failure. */
   refuse(c: Context, failure: NullpoolError): Response {
     const { status } = tellingOf(failure)
+    const isUnread = status === 401 || status === 413 || failure.code === 'ERR_GATEWAY_LIMIT'
     if (status === 503) c.header('retry-after', '1')
     // What has not been read of a body must not be taken for the next request of the connection.
-    if (status === 401 || status === 413) c.header('connection', 'close')
+    if (isUnread) c.header('connection', 'close')
     if (status === 401) c.header('www-authenticate', 'Bearer realm="nullpool"')
     return c.json(failureBody(failure), status)
   }
@@ -119,7 +124,9 @@ async function runStatements(scope: Scope, request: SqlRequest): Promise<TextRes
   const { statements, transaction } = request
   const send = async (sql: Parameters<typeof asText>[0]): Promise<TextResult[]> => {
     const client = asText(sql)
-    const running = statements.map(({ text, values }) => client.unsafe(text, values))
+    const running = statements.map(({ text, values, arrayMode }) =>
+      client.unsafe(text, values, { named: !arrayMode }),
+    )
     // Behind the first that fails, all of them do.
     for (const each of running) each.catch(() => undefined)
     const results: TextResult[] = []
@@ -129,17 +136,13 @@ async function runStatements(scope: Scope, request: SqlRequest): Promise<TextRes
   return transaction ? scope.transaction(transaction, send) : send(scope.sql)
 }
 
-function answerWith(c: Context, request: SqlRequest, results: readonly TextResult[]): Response {
-  const { statements, rawText, transaction } = request
-  const bodies = results.map((result, at) =>
-    resultBody(result, { rawText, arrayMode: statements[at]?.arrayMode ?? false }),
-  )
-  if (!transaction) return c.json(bodies[0])
-  for (const name of TRANSACTION_HEADERS) {
+function answerWith(c: Context, { transaction }: SqlRequest, body: string): Response {
+  c.header('content-type', 'application/json')
+  for (const name of transaction ? TRANSACTION_HEADERS : []) {
     const value = c.req.header(name)
     if (value !== undefined && value !== 'false') c.header(name, value)
   }
-  return c.json({ results: bodies })
+  return c.body(body)
 }
 
 function scopeContext(c: Context, connectionString: string): ScopeContext {

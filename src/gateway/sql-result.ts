@@ -1,6 +1,9 @@
 import { elementTypeOf, parseArray } from '../drivers/array-types.ts'
 import type { TextResult } from '../drivers/text.ts'
-import { parseExactly } from './exact-json.ts'
+import type { TextRow } from '../drivers/text-messages.ts'
+import { withOutcome } from '../transaction-outcome.ts'
+import { asFailure } from './failures.ts'
+import type { SqlRequest } from './sql-request.ts'
 
 /** OIDs of types that JSON has something for (`pg_type.dat`; they never change). */
 const BOOLEAN = 16
@@ -15,30 +18,64 @@ export interface ResultShape {
 }
 
 /**
- * A result as Neon's HTTP query protocol has it. Without `rawText`, values become what JSON has for them;
- * `bigint`, `numeric`, dates and everything else stay text.
+ * The answer to a request whose statements have run.
+ *
+ * @throws {NullpoolError} that says so, where the answer cannot be written: what has been committed must not
+ * be taken for something to try again.
  */
-export function resultBody(result: TextResult, { arrayMode, rawText }: ResultShape): object {
-  const { command, rowCount, fields, rows } = result
-  const names = fields.map(({ name }) => name)
-  const types = fields.map(({ dataTypeID }) => dataTypeID)
-  return {
-    fields: fields.map((field) => ({ ...field, format: 'text' })),
-    ...{ command, rowCount, rowAsArray: arrayMode },
-    rows: rows.map((row) => {
-      const values = rawText ? row : row.map((value, at) => toJson(value, types[at] ?? 0))
-      if (arrayMode) return values
-      return Object.fromEntries(values.map((value, at) => [names[at], value]))
-    }),
+export function answerText(request: SqlRequest, results: readonly TextResult[]): string {
+  const { statements, rawText, transaction } = request
+  try {
+    const bodies = results.map((result, at) =>
+      resultBody(result, { rawText, arrayMode: statements[at]?.arrayMode ?? false }),
+    )
+    return transaction ? `{"results":[${bodies.join()}]}` : (bodies[0] ?? 'null')
+  } catch (error) {
+    throw withOutcome(asFailure(error), 'committed')
   }
 }
 
-function toJson(text: string | null, type: number): unknown {
-  if (text === null) return null
-  if (type === BOOLEAN) return text === 't'
-  if (INTEGERS.has(type)) return Number(text)
-  if (FLOATS.has(type)) return Number.isFinite(Number(text)) ? Number(text) : text
-  if (JSON_TYPES.has(type)) return parseExactly(text)
+/**
+ * A result as Neon's HTTP query protocol has it, as the text of JSON. Without `rawText`, values become what
+ * JSON has for them; `bigint`, `numeric`, dates and everything else stay text.
+ *
+ * JSON of the server is put in as it is: it may be deeper than a runtime can read or write, and its numbers
+ * more exact than doubles.
+ */
+export function resultBody(result: TextResult, { arrayMode, rawText }: ResultShape): string {
+  const { command, rowCount, fields } = result
+  const types = fields.map(({ dataTypeID }) => (rawText ? undefined : dataTypeID))
+  const write = (row: TextRow, at: number): string => valueText(row[at] ?? null, types[at])
+  const list = (row: TextRow): string => `[${row.map((_, at) => write(row, at)).join()}]`
+  // Of columns with one name the last counts.
+  const columns = [...new Map(fields.map(({ name }, at) => [name, at]))].map(
+    ([name, at]) => [`${JSON.stringify(name)}:`, at] as const,
+  )
+  const object = (row: TextRow): string =>
+    `{${columns.map(([key, at]) => key + write(row, at)).join()}}`
+  const head = {
+    fields: fields.map((field) => ({ ...field, format: 'text' })),
+    ...{ command, rowCount, rowAsArray: arrayMode },
+  }
+  const rows = result.rows.map(arrayMode ? list : object)
+  return `${JSON.stringify(head).slice(0, -1)},"rows":[${rows.join()}]}`
+}
+
+/** A value in JSON; without a type it stays text. */
+function valueText(text: string | null, type: number | undefined): string {
+  if (text === null) return 'null'
+  if (type === undefined) return JSON.stringify(text)
+  if (type === BOOLEAN) return String(text === 't')
+  if (INTEGERS.has(type)) return JSON.stringify(Number(text))
+  if (FLOATS.has(type)) return JSON.stringify(Number.isFinite(Number(text)) ? Number(text) : text)
+  if (JSON_TYPES.has(type)) return text
   const element = elementTypeOf(type)
-  return element === undefined ? text : parseArray(text, type, (each) => toJson(each, element))
+  if (element === undefined) return JSON.stringify(text)
+  return listText(parseArray(text, type, (each) => valueText(each, element)))
+}
+
+/** A list of texts that are JSON already, or of lists of them. */
+function listText(list: readonly unknown[]): string {
+  const elements = list.map((each) => (Array.isArray(each) ? listText(each) : String(each)))
+  return `[${elements.join()}]`
 }

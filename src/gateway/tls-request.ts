@@ -1,6 +1,9 @@
 /** `SSLRequest`, which asks a server for TLS (PostgreSQL, "Message Formats"). */
 const SSL_REQUEST = [0, 0, 0, 8, 4, 210, 22, 47]
 
+/** So many bytes tell in any case. */
+export const TELLING_BYTES: number = SSL_REQUEST.length
+
 /** The first byte of a TLS handshake (RFC 8446 §5.1), for clients that begin with it. */
 const TLS_HANDSHAKE = 22
 

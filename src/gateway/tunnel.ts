@@ -1,9 +1,10 @@
 import type { NullpoolError } from '../errors.ts'
 import { Deadline, settledWithin } from '../wire/deadline.ts'
-import { concat, encodeText } from '../wire/messages.ts'
+import { encodeText } from '../wire/messages.ts'
 import type { Connection } from '../wire/transport.ts'
 import { closeReason, failureMessage, tellingOf, tooLarge } from './failures.ts'
-import { asksForTls } from './tls-request.ts'
+import { type JoinedMessages, PendingMessages } from './pending-messages.ts'
+import { asksForTls, TELLING_BYTES } from './tls-request.ts'
 import type { TunnelPeer } from './tunnel-peer.ts'
 
 /** What one tunnel may use; see the options of the same names. */
@@ -39,9 +40,9 @@ export class Tunnel {
   readonly #idle = new Deadline()
   #refuseClear: NullpoolError | undefined
   #connection: Connection | undefined
-  /** What the client has sent and the server has not got. */
-  #pending: Uint8Array[] = []
-  #pendingBytes = 0
+  readonly #pending = new PendingMessages()
+  /** The client's first bytes, as many as tell whether it asks for TLS. */
+  #head = new Uint8Array()
   #paused = false
   #writing = false
   #peerGone = false
@@ -86,13 +87,15 @@ export class Tunnel {
     if (bytes.length > maxMessageBytes) {
       return this.#end(1009, closeReason(tooLarge(maxMessageBytes)), 'at once')
     }
+    // Who says nothing is idle, however often it says it.
+    if (bytes.length === 0) return
     this.#touch()
-    if (this.#pendingBytes > maxBufferedBytes) {
+    if (this.#pending.size > maxBufferedBytes) {
       return this.#end(1013, 'The server does not keep up', 'at once')
     }
-    this.#pending.push(bytes)
-    this.#pendingBytes += bytes.length
-    if (this.#pendingBytes > STOP_AT && !this.#paused) this.#paused = this.#peer.pause(true)
+    this.#pending.add(bytes)
+    if (this.#refuseClear) this.#keepHead(bytes)
+    if (this.#pending.size > STOP_AT && !this.#paused) this.#paused = this.#peer.pause(true)
     void this.#toServer()
   }
 
@@ -119,9 +122,9 @@ export class Tunnel {
     if (!connection || this.#writing || this.#over || !this.#mayWrite()) return
     this.#writing = true
     try {
-      for (let bytes = this.#pending.shift(); bytes; bytes = this.#pending.shift()) {
-        await connection.write(bytes)
-        this.#wrote(bytes.length)
+      for (let next = this.#pending.take(); next; next = this.#pending.take()) {
+        await connection.write(next.bytes)
+        this.#wrote(next)
       }
     } catch {
       // Why shows in what is read, and what the server has said before is the client's.
@@ -130,18 +133,23 @@ export class Tunnel {
     if (this.#peerGone) this.#end(1000, '', 'with a goodbye')
   }
 
-  #wrote(length: number): void {
-    this.#bytesToServer += length
-    this.#pendingBytes -= length
+  #wrote(joined: JoinedMessages): void {
+    this.#bytesToServer += joined.bytes.length
+    this.#pending.written(joined)
     this.#touch()
-    if (!this.#paused || this.#pendingBytes > GO_ON_AT) return
+    if (!this.#paused || this.#pending.size > GO_ON_AT) return
     this.#paused = false
     this.#peer.pause(false)
   }
 
+  #keepHead(bytes: Uint8Array): void {
+    const missing = TELLING_BYTES - this.#head.length
+    if (missing > 0) this.#head = new Uint8Array([...this.#head, ...bytes.subarray(0, missing)])
+  }
+
   #mayWrite(): boolean {
     if (!this.#refuseClear) return true
-    const asks = asksForTls(concat(this.#pending))
+    const asks = asksForTls(this.#head)
     if (asks === false) this.fail(this.#refuseClear)
     if (asks) this.#refuseClear = undefined
     return asks === true
@@ -180,7 +188,7 @@ export class Tunnel {
   }
 
   #expire(): void {
-    const stuck = this.#pendingBytes > 0 || this.#peer.bufferedBytes > STOP_AT
+    const stuck = this.#pending.size > 0 || this.#peer.bufferedBytes > STOP_AT
     if (!stuck) return this.#end(4408, 'Idle', 'with a goodbye')
     // Whoever does not read will not read a goodbye either.
     this.#end(1013, 'The other side does not keep up', 'at once')
@@ -191,7 +199,7 @@ export class Tunnel {
     if (this.#over) return
     this.#over = true
     this.#idle.stop()
-    this.#pending = []
+    this.#pending.clear()
     if (!this.#peerGone) this.#peer.close(status, reason)
     void this.#hangUp(how).then(() => {
       const [bytesToServer, bytesToClient] = [this.#bytesToServer, this.#bytesToClient]

@@ -42,6 +42,16 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_
     return neon(bed.url(pgbouncer), { authToken: TOKEN })
   }
 
+  /** Rows are objects here; the driver asks for lists. */
+  function post(body: string | ReadableStream<Uint8Array>): Promise<Response> {
+    if (!pgbouncer) throw new Error('PgBouncer is not installed')
+    return fetch(`http://${gateway.host}/sql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'neon-connection-string': bed.url(pgbouncer) },
+      ...{ body, duplex: 'half' },
+    })
+  }
+
   it('closes a tunnel that carries nothing', async () => {
     const client = await tunnel()
     await client.send('something')
@@ -77,6 +87,21 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_
     await expect.poll(() => bed.pooledClients(), { timeout: 10_000 }).toBe(0)
   })
 
+  it.each([
+    ['names of columns', `select 1 as "${'n'.repeat(60)}" from generate_series(1, 1400)`],
+    ['characters that are escaped', "select repeat(E'\\x01', 20000)"],
+    ['descriptions of columns', `select ${Array.from({ length: 800 }, () => 1)} where false`],
+  ])('counts %s, and commits nothing', async (_what, text) => {
+    await bed.sql`create table if not exists counted (id int)`
+    const queries = ['insert into counted values (1)', text].map((query) => ({ query }))
+    const response = await post(JSON.stringify({ queries }))
+    expect([response.status, await response.json()]).toEqual([
+      507,
+      expect.objectContaining({ code: 'ERR_RESULT_SIZE' }),
+    ])
+    expect(await bed.sql`select id from counted`).toEqual([])
+  })
+
   it('gives up on a server that is silent, and stops the statement', async () => {
     await expect(sql()`select pg_sleep(30)`).rejects.toThrow(/HTTP status 504.*ERR_QUERY_TIMEOUT/)
     await expect.poll(() => bed.pooledClients(), { timeout: 10_000 }).toBe(0)
@@ -92,6 +117,22 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_
     first.socket.close()
     second.socket.close()
     await server.untilEmpty()
+    await expect.poll(() => sql()`select 1 as one`.catch(String)).toEqual([{ one: 1 }])
+  })
+
+  it('counts requests whose body is still on its way', async () => {
+    const ends: (() => void)[] = []
+    const endless = (): ReadableStream<Uint8Array> =>
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode('{'))
+          ends.push(() => controller.error(new Error('The client has gone.')))
+        },
+      })
+    const waiting = [post(endless()).catch(String), post(endless()).catch(String)]
+    await expect.poll(() => sql()`select 1 as one`.catch(String)).toContain('ERR_GATEWAY_LIMIT')
+    for (const end of ends) end()
+    await Promise.all(waiting)
     await expect.poll(() => sql()`select 1 as one`.catch(String)).toEqual([{ one: 1 }])
   })
 

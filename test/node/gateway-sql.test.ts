@@ -160,6 +160,26 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('neon() through the gateway on %s', (
     })
   })
 
+  it('tells JSON that is deeper than a runtime reads, once its transaction is committed', async () => {
+    if (!pgbouncer) throw new Error('PgBouncer is not installed')
+    const deep = "(repeat('[', 4000) || repeat(']', 4000))::json as deep"
+    const insert = "insert into books (title) values ('Deep') returning"
+    const response = await fetch(`http://${gateway.host}/sql`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${TOKEN}`,
+        'neon-connection-string': bed.url(pgbouncer),
+      },
+      body: JSON.stringify({ queries: [{ query: `${insert} ${deep}`, params: [] }] }),
+    })
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      'application/json',
+    ])
+    expect(await response.text()).toContain(`{"deep":${'['.repeat(4000)}]`)
+    expect(await sql`select 1 as one from books where title = 'Deep'`).toEqual([{ one: 1 }])
+  })
+
   it('refuses what needs a session', async () => {
     await expect(sql`listen news`).rejects.toMatchObject({
       name: 'NeonDbError',

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { readCommandTag } from '../../../src/drivers/text-messages.ts'
 import { readSqlRequest, type SqlRequest } from '../../../src/gateway/sql-request.ts'
-import { resultBody } from '../../../src/gateway/sql-result.ts'
+import { answerText, resultBody } from '../../../src/gateway/sql-result.ts'
 import { asksForTls } from '../../../src/gateway/tls-request.ts'
 
 async function read(body: string, headers: Record<string, string> = {}): Promise<SqlRequest> {
@@ -64,14 +64,39 @@ describe('a result of /sql', () => {
   const result = { command: 'SELECT', rowCount: 1, fields, rows: [row] }
 
   it('stays text where that is asked for', () => {
-    expect(resultBody(result, { arrayMode: true, rawText: true })).toMatchObject({ rows: [row] })
+    const body = resultBody(result, { arrayMode: true, rawText: true })
+    expect(JSON.parse(body)).toMatchObject({ command: 'SELECT', rowAsArray: true, rows: [row] })
   })
 
   it('becomes JSON as far as JSON has something for it', () => {
-    const { rows } = resultBody(result, { arrayMode: false, rawText: false }) as { rows: unknown }
-    expect(JSON.stringify(rows)).toBe(
-      '[{"flag":true,"int":42,"big":"9007199254740993","float":"NaN","json":{"a":9007199254740993},"list":[1,null],"nothing":null}]',
+    expect(resultBody(result, { arrayMode: false, rawText: false })).toContain(
+      '"rows":[{"flag":true,"int":42,"big":"9007199254740993","float":"NaN","json":{"a":9007199254740993},"list":[1,null],"nothing":null}]',
     )
+  })
+
+  it('has JSON as it is, however deep, also in lists', () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+    const json = {
+      ...result,
+      fields: [field('a', 114), field('a', 3807)],
+      rows: [[deep, '{"{}"}']],
+    }
+    const lists = resultBody(json, { arrayMode: true, rawText: false })
+    expect(lists.endsWith(`"rows":[[${deep},[{}]]]}`)).toBe(true)
+    const objects = resultBody(json, { arrayMode: false, rawText: false })
+    expect(objects.endsWith('"rows":[{"a":[{}]}]}')).toBe(true)
+  })
+
+  it('says that it is committed, where it cannot be written', () => {
+    const request = {
+      ...{ connectionString: 'x', rawText: false, transaction: {} },
+      statements: [{ text: '', values: [], arrayMode: true }],
+    }
+    const unreadable = { ...result, rows: undefined as unknown as [] }
+    expect(() => answerText(request, [unreadable])).toThrow(
+      expect.objectContaining({ code: 'ERR_SERVER', outcome: 'committed', retryable: false }),
+    )
+    expect(answerText(request, [])).toBe('{"results":[]}')
   })
 
   it.each([
