@@ -137,7 +137,7 @@ describe.skipIf(!inject('servers').pgbouncer)('Kysely in a request that is a tra
       (db) => db.transaction().execute(() => attempt(db, 'inner', false, 0)),
       { queryTimeoutMs: 300 },
     )
-    expect(said).toContain('waited 300 ms for a transaction of the same request')
+    expect(said).toContain('waited 270 ms for a transaction of the same request')
     expect(await bed.titles()).toEqual([])
   })
 
