@@ -23,16 +23,16 @@ export interface GatewayOptions {
    * @see https://hono.dev/docs/helpers/websocket
    */
   upgradeWebSocket?: UpgradeWebSocket
-  /** Tunnels and queries at once in this process or isolate. @default 100 */
+  /** Tunnels and queries at once in this process or isolate, also those still arriving. @default 100 */
   maxConnections?: number
   /** Bytes of one WebSocket message, and of the body of a query. @default 16777216 */
   maxMessageBytes?: number
   /**
-   * Bytes of one tunnel that may wait for the server, beside one message. Where the runtime cannot stop a
+   * Bytes of one tunnel that may wait for the server, beside one message; each message counts 128 more. Where the runtime cannot stop a
    * client that sends faster (Workers), the tunnel closes with 1013. @default 16777216
    */
   maxBufferedBytes?: number
-  /** Bytes of the rows that one request to `/sql` may give. @default 16777216 */
+  /** Bytes of the results that one request to `/sql` may give, as its answer has them. @default 16777216 */
   maxResultBytes?: number
   /** How long a tunnel may carry nothing, in milliseconds. @default 300000 */
   idleTimeoutMs?: number
