@@ -62,6 +62,7 @@ export class Nesting {
     task: () => void,
     refuse: (error: unknown) => void,
   ): void {
+    if (this.#isLate) return refuse(transactionOver())
     const here = this.#here
     const run = (): void => {
       here.#note(statement, client)
@@ -73,6 +74,7 @@ export class Nesting {
 
   /** Runs `work` of a client as a savepoint in here, behind those that are open. */
   enter<T>(client: unknown, work: (savepoint: Nesting) => Promise<T>): Promise<T> {
+    if (this.#isLate) return Promise.reject(transactionOver())
     const here = this.#here
     const before = here.#last
     const running = here.#enter(client, work, before)
@@ -125,6 +127,12 @@ export class Nesting {
   #note(statement: PromiseLike<unknown>, client: unknown): void {
     this.#running.set(statement, client)
     void settlement(statement).then(() => this.#running.delete(statement))
+  }
+
+  /** Whether the code at hand runs in a savepoint in here that is over: outside of it nothing undoes its work. */
+  get #isLate(): boolean {
+    const at = current.get()
+    return at !== undefined && !at.alive ? at.#isIn(this) : false
   }
 
   /** The innermost savepoint in here that the code at hand runs in: it may hold the outer handle. */

@@ -153,6 +153,21 @@ describe.skipIf(!pgbouncer)(
       expect(kept).toEqual([])
     })
 
+    it('what is started in a savepoint and comes behind its end is refused, and not committed', async () => {
+      let late: Promise<unknown> | undefined
+      const kept = await handle(async (db) => {
+        const failing = db.transaction(async (sql) => {
+          await sql`select 1`
+          late = insert(kysely(db), 'late').catch((error: unknown) => error)
+          throw new Error('on purpose')
+        })
+        await expect(failing).rejects.toThrow('on purpose')
+        await late
+      })
+      expect(await late).toMatchObject({ code: 'ERR_TRANSACTION_OVER' })
+      expect(kept).toEqual([])
+    })
+
     it.each([0, 1, 2, 3, 5, 8, 13])(
       'a statement of a client that has yet to connect is no part of a savepoint that begins %d turns later',
       async (turns) => {
