@@ -1,3 +1,4 @@
+import { refuseWhileBuilding } from './building-statements.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { type InTurn, runInTurn } from './drivers/run-in-turn.ts'
 import type { Nesting } from './nesting.ts'
@@ -65,6 +66,7 @@ function nestedWork(
   admit: () => void,
 ): Record<PropertyKey, unknown> {
   const savepoint = (first: string | Work, second?: Work): Promise<unknown> => {
+    refuseWhileBuilding()
     admit()
     const [name, work] = typeof first === 'function' ? ['', first] : [first, second]
     if (name.includes('\0')) throw savepointName()
