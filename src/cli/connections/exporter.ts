@@ -86,14 +86,28 @@ function addPools(registry: Registry, { pools }: ConnectionsSnapshot): void {
   }
 }
 
-function addTraffic(registry: Registry, { traffic }: ConnectionsSnapshot): void {
+/** Each source counts from a beginning of its own: as one counter they would jump whenever one of them fails. */
+function addTraffic(registry: Registry, { traffic, sources }: ConnectionsSnapshot): void {
+  const answered = new Set(sources.flatMap(({ name, state }) => (state === 'answered' ? name : [])))
   const counters = [
-    ['transactions_total', 'Transactions, of the pooler where it tells.', traffic.transactions],
-    ['queries_total', 'Queries that the pooler has passed on.', traffic.queries],
+    {
+      name: 'transactions_total',
+      help: 'Transactions, of the pooler where it tells.',
+      value: traffic.transactions,
+      counting: ['pgbouncer', 'postgres'],
+    },
+    {
+      name: 'queries_total',
+      help: 'Queries that the pooler has passed on.',
+      value: traffic.queries,
+      counting: ['pgbouncer'],
+    },
   ] as const
-  for (const [name, help, value] of counters) {
+  for (const { name, help, value, counting } of counters) {
     if (value === null) continue
-    new Counter({ name: `nullpool_${name}`, help, registers: [registry] }).inc(value)
+    const source = counting.find((each) => answered.has(each)) ?? 'supabase'
+    const options = { name: `nullpool_${name}`, help, labelNames: ['source'] }
+    new Counter({ ...options, registers: [registry] }).inc({ source }, value)
   }
 }
 
