@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { ConnectionsSnapshot, WarningCode } from './snapshot.ts'
+import { type ConnectionsSnapshot, countingSource, type WarningCode } from './snapshot.ts'
 
 const WARNINGS: readonly WarningCode[] = [
   'clients-growing',
@@ -86,28 +86,17 @@ function addPools(registry: Registry, { pools }: ConnectionsSnapshot): void {
   }
 }
 
-/** Each source counts from a beginning of its own: as one counter they would jump whenever one of them fails. */
-function addTraffic(registry: Registry, { traffic, sources }: ConnectionsSnapshot): void {
-  const answered = new Set(sources.flatMap(({ name, state }) => (state === 'answered' ? name : [])))
-  const counters = [
-    {
-      name: 'transactions_total',
-      help: 'Transactions, of the pooler where it tells.',
-      value: traffic.transactions,
-      counting: ['pgbouncer', 'postgres'],
-    },
-    {
-      name: 'queries_total',
-      help: 'Queries that the pooler has passed on.',
-      value: traffic.queries,
-      counting: ['pgbouncer'],
-    },
-  ] as const
-  for (const { name, help, value, counting } of counters) {
-    if (value === null) continue
-    const source = counting.find((each) => answered.has(each)) ?? 'supabase'
-    const options = { name: `nullpool_${name}`, help, labelNames: ['source'] }
-    new Counter({ ...options, registers: [registry] }).inc({ source }, value)
+function addTraffic(registry: Registry, snapshot: ConnectionsSnapshot): void {
+  const helps = {
+    transactions: 'Transactions, of the pooler where it tells.',
+    queries: 'Queries that the pooler has passed on.',
+  }
+  for (const counter of ['transactions', 'queries'] as const) {
+    const [value, source] = [snapshot.traffic[counter], countingSource(snapshot, counter)]
+    if (value === null || source === undefined) continue
+    const name = `nullpool_${counter}_total`
+    const options = { name, help: helps[counter], labelNames: ['source'], registers: [registry] }
+    new Counter(options).inc({ source }, value)
   }
 }
 
