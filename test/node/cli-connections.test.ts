@@ -1,8 +1,12 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { ConnectionsSnapshot } from '../../src/cli/connections/snapshot.ts'
 import { CommandLine, runCommand } from '../support/command-line.ts'
 import { look } from '../support/connections-look.ts'
+import { makeFolder } from '../support/local-machine.ts'
+import { runNullpool } from '../support/run-nullpool.ts'
 import { startStrictPooler } from '../support/strict-pooler.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -168,7 +172,25 @@ describe('nullpool connections', () => {
     expect(refused.stderr).toMatch(/certificate/i)
   })
 
+  it('finds the string in .dev.vars and says so, and reads a JDBC URL', async () => {
+    const folder = await makeFolder()
+    const url = database.url(server)
+    await writeFile(join(folder, '.dev.vars'), `DATABASE_URL="${url}"\n`)
+    const found = await runNullpool(['connections', '--json'], { cwd: folder })
+    expect(found).toMatchObject({
+      code: 0,
+      errors: 'The connection string is DATABASE_URL of .dev.vars.\n',
+    })
+    const login = new URLSearchParams({ user: server.user, password: server.password })
+    const jdbc = `jdbc:postgresql://${server.host}:${server.port}/${database.name}?${login}`
+    expect(await runNullpool(['connections', jdbc, '--json'])).toMatchObject({
+      code: 0,
+      errors: 'The connection string is a JDBC URL.\n',
+    })
+  })
+
   it.each([
+    [[''], /The connection string is empty/],
     [[], /There is no database to look at: .*DATABASE_URL/],
     [['http://example.com'], /ERR_URL|HTTP API/],
     [['--watch', '0'], /a number of seconds from 0.2 to 3600/],

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readListenAddress } from '../connections/listen-address.ts'
 import { showConnections } from '../connections/run.ts'
 import { IDLE_LIMIT_SECONDS } from '../connections/warnings.ts'
 import { CommandFailure } from '../failure.ts'
+import { readAuthority } from '../source/read-authority.ts'
 
 const DEFAULT_INTERVAL_SECONDS = 2
 
@@ -25,7 +25,10 @@ export function registerConnections(program: Command): void {
   program
     .command('connections')
     .description('who is connected to the database, live: by role, application, state and pool')
-    .argument('[url]', 'a connection string; without it DATABASE_URL')
+    .argument(
+      '[url]',
+      'a connection string; default: DATABASE_URL, .dev.vars, .env, Wrangler’s configuration',
+    )
     .option('--once', 'look once; so it is where the output is no terminal')
     .option('--json', 'print one JSON document; with --watch one a line')
     .option('--watch <seconds>', 'look every so many seconds (default: 2)', seconds(0.2, 3600))
@@ -60,7 +63,7 @@ async function run(url: string | undefined, options: Options): Promise<void> {
     {
       url,
       admin: options.admin,
-      ca: await readCa(options.ca),
+      ca: options.ca === undefined ? undefined : await readAuthority(options.ca),
       withQueries: options.queries ?? false,
       intervalMs: (watch ?? DEFAULT_INTERVAL_SECONDS) * 1000,
       idleLimitSeconds: options.idleLimit,
@@ -82,13 +85,6 @@ function webAddress(web: string | true | undefined): { host: string; port: numbe
   const { host, port } = readListenAddress(web === true ? '0' : web)
   if (host === '127.0.0.1' || host === '::1') return { host, port }
   throw new CommandFailure('The page is for this machine alone: give --web a port without a host.')
-}
-
-async function readCa(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined
-  return await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandFailure(`The file of --ca cannot be read (${error.code}).`)
-  })
 }
 
 function seconds(least: number, most: number): (text: string) => number {

@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { givenUrl } from '../given-url.ts'
 import { advisePoolSize } from '../pool-size/advise-pool-size.ts'
 import { askServer } from '../pool-size/ask-server.ts'
 import { describePoolSize } from '../pool-size/describe-pool-size.ts'
+import { givenUrl, tellForm } from '../source/given-url.ts'
+import { readAuthority } from '../source/read-authority.ts'
 
 interface Flags {
   maxConnections?: number
@@ -19,7 +20,10 @@ export function registerPoolSize(program: Command): void {
   program
     .command('pool-size')
     .description('say how large a pool may be, from flags or from a live server')
-    .argument('[url]', 'the server to ask; default without --max-connections: DATABASE_URL')
+    .argument(
+      '[url]',
+      'the server to ask; default without --max-connections: DATABASE_URL, .dev.vars, .env',
+    )
     .option('--max-connections <number>', 'what the server allows', readCount)
     .option(
       '--reserved <number>',
@@ -42,15 +46,20 @@ export function registerPoolSize(program: Command): void {
 async function run(argument: string | undefined, flags: Flags): Promise<void> {
   const { maxConnections, reserved, other, dataApi, instances, ca, json } = flags
   const asks = argument !== undefined || maxConnections === undefined
-  const server = asks
-    ? await askServer(givenUrl(argument, ' Or give --max-connections.').text, ca)
-    : undefined
+  const authority = ca === undefined ? undefined : await readAuthority(ca)
+  const server = asks ? await ask(argument, authority) : undefined
   const answer = advisePoolSize({
     ...{ maxConnections, reserved, others: other, dataApi, instances, server },
   })
   console.log(json ? JSON.stringify(answer, null, 2) : describePoolSize(answer))
   // Worth a warning in a script, and no failure.
   if (!answer.fits) process.exitCode = 1
+}
+
+async function ask(argument: string | undefined, authority: string | undefined) {
+  const given = await givenUrl(argument, ' Or give --max-connections.')
+  tellForm(given)
+  return await askServer(given.text, authority)
 }
 
 function readCount(text: string): number {

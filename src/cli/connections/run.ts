@@ -1,6 +1,8 @@
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
 import { CommandFailure } from '../failure.ts'
+import { lookForUrl, tellForm, whatToDo } from '../source/given-url.ts'
+import { readPastedUrl } from '../source/pasted-url.ts'
 import { connectionUrl, KeptConnection } from './kept-connection.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { Observer, type Sources } from './observer.ts'
@@ -14,7 +16,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** What to look at. */
 export interface ConnectionsRequest extends SamplerOptions {
-  /** Absent: from the environment. */
+  /** Absent: from the environment, or from a file of this folder. */
   url?: string | undefined
   /** Of PgBouncer's admin console. Absent: from the environment, or tried once with the login of `url`. */
   admin?: string | undefined
@@ -44,7 +46,7 @@ export async function showConnections(
   view: ConnectionsView,
   environment: Environment,
 ): Promise<Look> {
-  const { sources, place } = findSources(request, environment)
+  const { sources, place } = await findSources(request, environment)
   const sampler = new Sampler(new Observer(sources), request)
   try {
     const first = await sampler.look()
@@ -57,28 +59,25 @@ export async function showConnections(
   }
 }
 
-function findSources(
+async function findSources(
   request: ConnectionsRequest,
   environment: Environment,
-): { sources: Sources; place: string } {
-  const url =
-    request.url ||
-    environment.DATABASE_URL ||
-    environment.POSTGRES_URL ||
-    environment.SUPABASE_DB_URL
-  const target = url ? parseConnectionString(url) : undefined
+): Promise<{ sources: Sources; place: string }> {
+  const { given, search } = await lookForUrl(request.url)
+  if (given !== undefined) tellForm(given)
+  const target = given && parseConnectionString(given.text)
   const admin = request.admin || environment.PGBOUNCER_ADMIN_URL
   const project = findProject(environment, target?.projectRef)
   if (!(target || admin || project)) {
     throw new CommandFailure(
-      'There is no database to look at: give a connection string, or set DATABASE_URL. PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.',
+      `There is no database to look at: ${whatToDo(search)} PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.`,
     )
   }
   const tls = request.ca === undefined ? {} : { tls: { ca: request.ca } }
   const waits = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, connectRetries: 0 }
   const kept = (text: string): KeptConnection =>
     new KeptConnection({ url: text, guard: 'off', ...waits, ...tls })
-  const console = admin ? parseConnectionString(admin) : consoleOf(target)
+  const console = admin ? parseConnectionString(readPastedUrl(admin).text) : consoleOf(target)
   return {
     sources: {
       postgres: target && kept(connectionUrl(target)),
