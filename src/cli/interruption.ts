@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /** The first signal to stop. */
 export interface Interruption {
   /** Aborts with it. */
@@ -6,6 +8,11 @@ export interface Interruption {
   readonly happened: Promise<void>
   /** The signal that came, for whoever passes it on. */
   readonly name: NodeJS.Signals | undefined
+}
+
+/** 128 and the signal's number, as shells have it; 0 where whoever read along has gone. */
+export function exitCodeOf({ name }: Interruption): number {
+  return name === undefined ? 0 : 128 + constants.signals[name]
 }
 
 /**

@@ -3,6 +3,7 @@ import { readListenAddress } from '../connections/listen-address.ts'
 import { showConnections } from '../connections/run.ts'
 import { IDLE_LIMIT_SECONDS } from '../connections/warnings.ts'
 import { CommandFailure } from '../failure.ts'
+import { exitCodeOf, takeInterruption } from '../interruption.ts'
 import { readAuthority } from '../source/read-authority.ts'
 
 const DEFAULT_INTERVAL_SECONDS = 2
@@ -47,19 +48,10 @@ export function registerConnections(program: Command): void {
 }
 
 async function run(url: string | undefined, options: Options): Promise<void> {
-  const interruption = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      // Whoever asks twice does not want to wait for a server that does not answer.
-      if (interruption.signal.aborted) process.exit(130)
-      interruption.abort()
-    })
-  }
-  // Whoever read along is gone, as in `nullpool connections | head`.
-  process.stdout.on('error', () => interruption.abort())
+  const interruption = takeInterruption(() => {})
   const { json = false, web, prometheus, watch } = options
   const isLive = Boolean(watch || web || prometheus || (process.stdout.isTTY && !json))
-  const { snapshot } = await showConnections(
+  const look = await showConnections(
     {
       url,
       admin: options.admin,
@@ -77,7 +69,10 @@ async function run(url: string | undefined, options: Options): Promise<void> {
     },
     process.env,
   )
-  if (options.strict && snapshot.warnings.length > 0) process.exitCode = 1
+  if (look === undefined) process.exitCode = exitCodeOf(interruption)
+  else if (options.strict && look.snapshot.warnings.length > 0) process.exitCode = 1
+  // What is under way at a server that does not answer would keep it alive.
+  if (isLive || interruption.signal.aborted) process.exit()
 }
 
 function webAddress(web: string | true | undefined): { host: string; port: number } | undefined {

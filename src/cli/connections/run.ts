@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
 import { CommandFailure } from '../failure.ts'
 import { lookForUrl, tellForm, whatToDo } from '../source/given-url.ts'
 import { readPastedUrl } from '../source/pasted-url.ts'
+import { within } from '../time-limit.ts'
 import { connectionUrl, KeptConnection } from './kept-connection.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { Observer, type Sources } from './observer.ts'
@@ -11,6 +13,9 @@ import { showFullScreen } from './screen/full-screen.ts'
 import { serveMetrics, servePage } from './serve.ts'
 import { renderSnapshot } from './snapshot-table.ts'
 import { findProject, SupabaseMetrics } from './supabase-source.ts'
+
+/** Enough to say goodbye to a server that answers. */
+const GOODBYE_MS = 200
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -37,7 +42,8 @@ export interface ConnectionsView {
 }
 
 /**
- * Looks at connections and shows them, once or until the signal. Resolves with the last look.
+ * Looks at connections and shows them, once or until the signal. Resolves with the last look, or `undefined` where the
+ * signal came before the first. A look that is under way at the end is not waited for.
  *
  * @throws CommandFailure where nobody answers the first time.
  */
@@ -45,17 +51,19 @@ export async function showConnections(
   request: ConnectionsRequest,
   view: ConnectionsView,
   environment: Environment,
-): Promise<Look> {
+): Promise<Look | undefined> {
+  const { signal } = view
   const { sources, place } = await findSources(request, environment)
   const sampler = new Sampler(new Observer(sources), request)
   try {
-    const first = await sampler.look()
+    const first = await Promise.race([sampler.look(), aborted(signal)])
+    if (first === undefined) return undefined
     checkAnswered(first)
     if (!view.once) await goOn(sampler, view, place)
     else print(first, view.json)
     return sampler.latest ?? first
   } finally {
-    await sampler.stop()
+    await within(GOODBYE_MS, [sampler.stop()])
   }
 }
 
@@ -135,10 +143,11 @@ async function showLive(
     if (sampler.latest) print(sampler.latest, json)
     sampler.listen((look) => print(look, json))
   }
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  await aborted(signal)
+}
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort')
 }
 
 function print({ snapshot }: Look, json: boolean): void {
