@@ -1,5 +1,5 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, cp, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { connected, makeFolder } from '../support/local-machine.ts'
 import { runNullpool } from '../support/run-nullpool.ts'
@@ -200,8 +200,7 @@ describe('nullpool url', () => {
   it('does without the driver, and without this repository', async () => {
     const folder = await makeFolder()
     const file = join(folder, 'dist/cli/nullpool.js')
-    await mkdir(join(folder, 'dist/cli'), { recursive: true })
-    await copyFile(NULLPOOL, file)
+    await cp(dirname(NULLPOOL), dirname(file), { recursive: true })
     await copyFile('package.json', join(folder, 'package.json'))
     const alone = { file, cwd: folder }
     expect(await runNullpool(['url', `${SHARED}:6543`, '--json'], alone)).toMatchObject({ code: 0 })

@@ -3,7 +3,8 @@ import { readListenAddress } from '../connections/listen-address.ts'
 import { showConnections } from '../connections/run.ts'
 import { IDLE_LIMIT_SECONDS } from '../connections/warnings.ts'
 import { CommandFailure } from '../failure.ts'
-import { exitCodeOf, takeInterruption } from '../interruption.ts'
+import type { ReleaseSignals } from '../held-signals.ts'
+import { exitCodeOf, type Interruption, takeInterruption } from '../interruption.ts'
 import { readAuthority } from '../source/read-authority.ts'
 
 const DEFAULT_INTERVAL_SECONDS = 2
@@ -22,7 +23,7 @@ interface Options {
 }
 
 /** Adds `nullpool connections`. */
-export function registerConnections(program: Command): void {
+export function registerConnections(program: Command, release: ReleaseSignals): void {
   program
     .command('connections')
     .description('who is connected to the database, live: by role, application, state and pool')
@@ -44,11 +45,20 @@ export function registerConnections(program: Command): void {
     )
     .option('--ca <file>', 'trust these root certificates (PEM)')
     .option('--strict', 'end with 1 where there is something to warn of')
-    .action(run)
+    .action((url: string | undefined, options: Options) =>
+      run(
+        url,
+        options,
+        takeInterruption(() => {}, release),
+      ),
+    )
 }
 
-async function run(url: string | undefined, options: Options): Promise<void> {
-  const interruption = takeInterruption(() => {})
+async function run(
+  url: string | undefined,
+  options: Options,
+  interruption: Interruption,
+): Promise<void> {
   const { json = false, web, prometheus, watch } = options
   const isLive = Boolean(watch || web || prometheus || (process.stdout.isTTY && !json))
   const look = await showConnections(

@@ -1,10 +1,9 @@
-import { once } from 'node:events'
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
 import { CommandFailure } from '../failure.ts'
 import { lookForUrl, tellForm, whatToDo } from '../source/given-url.ts'
 import { readPastedUrl } from '../source/pasted-url.ts'
-import { within } from '../time-limit.ts'
+import { untilAborted, within } from '../time-limit.ts'
 import { connectionUrl, KeptConnection } from './kept-connection.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { Observer, type Sources } from './observer.ts'
@@ -56,7 +55,7 @@ export async function showConnections(
   const { sources, place } = await findSources(request, environment)
   const sampler = new Sampler(new Observer(sources), request)
   try {
-    const first = await Promise.race([sampler.look(), aborted(signal)])
+    const first = await Promise.race([sampler.look(), untilAborted(signal)])
     if (first === undefined) return undefined
     checkAnswered(first)
     if (!view.once) await goOn(sampler, view, place)
@@ -143,11 +142,7 @@ async function showLive(
     if (sampler.latest) print(sampler.latest, json)
     sampler.listen((look) => print(look, json))
   }
-  await aborted(signal)
-}
-
-async function aborted(signal: AbortSignal): Promise<undefined> {
-  if (!signal.aborted) await once(signal, 'abort')
+  await untilAborted(signal)
 }
 
 function print({ snapshot }: Look, json: boolean): void {
