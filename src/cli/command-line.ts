@@ -29,6 +29,10 @@ export async function runCommandLine(release: ReleaseSignals): Promise<void> {
   registerPoolSize(program)
   registerConnections(program, release)
   registerDoctor(program)
+  for (const command of program.commands) {
+    const beside = command.name() === 'dev' ? '; those of a program stand behind --' : ''
+    command.showHelpAfterError(`(nullpool ${command.name()} --help lists its options${beside})`)
+  }
   try {
     await program.parseAsync()
   } catch (error) {

@@ -226,7 +226,7 @@ describe('nullpool connections', () => {
 
   it.each([
     [[''], /The connection string is empty/],
-    [[], /There is no database to look at: .*DATABASE_URL/],
+    [[], /There is no database to look at, .*DATABASE_URL/],
     [['http://example.com'], /ERR_URL|HTTP API/],
     [['--watch', '0'], /a number of seconds from 0.2 to 3600/],
     [['--prometheus', 'example.com:1'], /A place to listen at/],

@@ -47,9 +47,9 @@ describe('nullpool pool-size, from flags', () => {
 
   it.for([
     [[], 'Or give --max-connections.'],
-    [['--max-connections', 'many'], 'It takes a whole number.'],
-    [['--max-connections', '0'], 'maxConnections'],
-    [['--max-connections', '60', '--instances', '0'], 'instances'],
+    [['--max-connections', 'many'], 'It takes a whole number from 1 on.'],
+    [['--max-connections', '0'], '--max-connections'],
+    [['--max-connections', '60', '--instances', '0'], '--instances'],
   ] as const)('refuses %o', async ([parts, words]) => {
     const { code, output, errors } = await poolSize(...parts)
     expect(code).not.toBe(0)

@@ -9,7 +9,7 @@ import { manifest } from '../manifest.ts'
 interface Flags {
   port: number
   migrations?: string
-  sql: string[]
+  sql?: string[]
   data?: string
   tls?: boolean
   gateway?: number | true
@@ -26,7 +26,7 @@ export function registerDev(program: Command, release: ReleaseSignals): void {
     .argument('[command...]', 'a program to run beside it, behind --, with DATABASE_URL set')
     .option('--port <number>', 'the port of the pooler', readPort, 6543)
     .option('--migrations <folder>', 'run its .sql files, in the order of their names')
-    .option('--sql <file>', 'run this file behind them; can be given again', collect, [])
+    .option('--sql <file>', 'run this file behind them; can be given again', collect)
     .option('--data <folder>', 'keep the data in this folder')
     .option('--tls', 'take TLS too, with a certificate of a local authority')
     .option('--gateway [port]', 'have the gateway for runtimes without TCP, on 8788', readPort)
@@ -58,7 +58,7 @@ async function dev(command: string[], flags: Flags, interruption: Interruption):
     return await runDev(
       {
         port: flags.port,
-        sql: flags.sql,
+        sql: flags.sql ?? [],
         tls: flags.tls ?? false,
         supabase: flags.supabase ?? false,
         ...(flags.migrations !== undefined && { migrations: flags.migrations }),
@@ -110,7 +110,7 @@ async function ask(folder: string): Promise<boolean> {
   return !isCancel(answer) && answer
 }
 
-function collect(value: string, previous: string[]): string[] {
+function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value]
 }
 

@@ -35,7 +35,7 @@ export function registerDoctor(program: Command): void {
 
 async function examine(url: string | undefined, flags: Flags): Promise<void> {
   const { json = false, strict = false, showSecret = false } = flags
-  const renderer = new TextRenderer(wantsColor())
+  const renderer = new TextRenderer()
   const report = await runExamination(await optionsOf(url, flags), {
     strict,
     showSecret,
@@ -75,9 +75,4 @@ function parseResolver(text: string): string {
   throw new InvalidArgumentError(
     'It takes an IP address, with :port behind it where that is not 53.',
   )
-}
-
-/** In a terminal, unless it was declined. */
-function wantsColor(): boolean {
-  return stdout.isTTY === true && !env.NO_COLOR
 }

@@ -24,20 +24,20 @@ export function registerPoolSize(program: Command): void {
       '[url]',
       'the server to ask; default without --max-connections: DATABASE_URL, .dev.vars, .env',
     )
-    .option('--max-connections <number>', 'what the server allows', readCount)
+    .option('--max-connections <number>', 'what the server allows', readLeast(1))
     .option(
       '--reserved <number>',
       'what it keeps for superusers; default: what it says, or 3',
-      readCount,
+      readLeast(0),
     )
     .option(
       '--other <number>',
       'of other pools and tools; default: who is connected now',
-      readCount,
+      readLeast(0),
     )
     .option('--data-api', 'the Data API is in use: 40 %; default: whether it is connected now')
     .option('--no-data-api', 'it is not: up to 80 %')
-    .option('--instances <number>', 'of a server that stays', readCount, 1)
+    .option('--instances <number>', 'of a server that stays', readLeast(1), 1)
     .option('--ca <file>', 'the authority to trust, PEM')
     .option('--json', 'print one JSON document')
     .action(run)
@@ -62,7 +62,11 @@ async function ask(argument: string | undefined, authority: string | undefined) 
   return await askServer(given.text, authority)
 }
 
-function readCount(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It takes a whole number.')
+function readLeast(least: number): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,6}$/.test(text) && Number(text) >= least) return Number(text)
+    throw new InvalidArgumentError(
+      `It takes a whole number${least > 0 ? ` from ${least} on` : ''}.`,
+    )
+  }
 }

@@ -1,7 +1,7 @@
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
 import { CommandFailure } from '../failure.ts'
-import { lookForUrl, tellForm, whatToDo } from '../source/given-url.ts'
+import { lookForUrl, naming, tellForm, whatToDo } from '../source/given-url.ts'
 import { readPastedUrl } from '../source/pasted-url.ts'
 import { untilAborted, within } from '../time-limit.ts'
 import { connectionUrl, KeptConnection } from './kept-connection.ts'
@@ -73,28 +73,33 @@ async function findSources(
   const { given, search } = await lookForUrl(request.url)
   if (given !== undefined) tellForm(given)
   const target = given && parseConnectionString(given.text)
-  const admin = request.admin || environment.PGBOUNCER_ADMIN_URL
+  const admin = request.admin ?? (environment.PGBOUNCER_ADMIN_URL || undefined)
   const project = findProject(environment, target?.projectRef)
-  if (!(target || admin || project)) {
+  if (!(target || admin !== undefined || project)) {
     throw new CommandFailure(
-      `There is no database to look at: ${whatToDo(search)} PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.`,
+      `There is no database to look at, for there is no connection string: ${whatToDo(search)} PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.`,
     )
   }
   const tls = request.ca === undefined ? {} : { tls: { ca: request.ca } }
   const waits = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, connectRetries: 0 }
   const kept = (text: string): KeptConnection =>
     new KeptConnection({ url: text, guard: 'off', ...waits, ...tls })
-  const console = admin ? parseConnectionString(readPastedUrl(admin).text) : consoleOf(target)
+  const console = admin === undefined ? consoleOf(target) : adminOf(request.admin, admin)
   return {
     sources: {
       postgres: target && kept(connectionUrl(target)),
       pgbouncer: console && kept(connectionUrl(console, { database: 'pgbouncer' })),
-      isConsoleGuessed: !admin,
+      isConsoleGuessed: admin === undefined,
       supabase: project && new SupabaseMetrics(project),
       withQueries: request.withQueries,
     },
     place: target ? `${target.host}:${target.port}/${target.database}` : (project?.url.host ?? ''),
   }
+}
+
+function adminOf(option: string | undefined, text: string): ConnectionTarget {
+  const place = option === undefined ? 'PGBOUNCER_ADMIN_URL in the environment' : '--admin'
+  return naming(place, () => parseConnectionString(readPastedUrl(text).text))
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CommandFailure } from '../failure.ts'
+import { CommandFailure, requireName } from '../failure.ts'
 import type { Interruption } from '../interruption.ts'
 import { type EmptyDatabase, type LocalDatabase, startLocalDatabase } from '../local-database.ts'
 import { withConnection } from '../local-driver.ts'
@@ -71,9 +71,9 @@ export async function runDev(
   const { signal } = interruption
   signal.throwIfAborted()
   // Before anything that takes time.
-  if (options.data === '') {
-    throw new CommandFailure('--data names no folder: is the variable set in this shell?')
-  }
+  requireName('--data', 'folder', options.data)
+  requireName('--migrations', 'folder', options.migrations)
+  for (const file of options.sql) requireName('--sql', 'file', file)
   await checkPorts(options)
   const files = await listSqlFiles(options.migrations, options.sql)
   const finding = findEmbeddedPostgres({

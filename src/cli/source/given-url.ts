@@ -1,4 +1,6 @@
 import { cwd, env, stderr } from 'node:process'
+import { parseConnectionString } from '../../connection-string.ts'
+import { NullpoolError } from '../../errors.ts'
 import { CommandFailure } from '../failure.ts'
 import { type FoundUrl, findUrl, type UrlSearch, VARIABLES } from './find-url.ts'
 import { FORM_WORDS, type PastedUrl, readPastedUrl } from './pasted-url.ts'
@@ -20,7 +22,25 @@ export async function lookForUrl(
   if (found === undefined) return { given: undefined, search }
   const { kind, name, file, text } = found
   if (file !== undefined) stderr.write(`The connection string is ${name} of ${file}.\n`)
-  return { given: { ...readPastedUrl(text), kind, name }, search }
+  const read = () => checked(readPastedUrl(text))
+  const place = `${name} in ${file ?? 'the environment'}`
+  const pasted = kind === 'argument' ? read() : naming(place, read)
+  return { given: { ...pasted, kind, name }, search }
+}
+
+function checked(pasted: PastedUrl): PastedUrl {
+  parseConnectionString(pasted.text)
+  return pasted
+}
+
+/** Puts the place of a text in front of what is wrong with it. */
+export function naming<Result>(place: string, read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    if (!NullpoolError.is(cause)) throw cause
+    throw new CommandFailure(`${place}: ${cause.message}`, { cause })
+  }
 }
 
 /** The same, where nothing can be done without one. What else there is to do goes into the error. */
@@ -33,7 +53,7 @@ export async function givenUrl(argument: string | undefined, otherwise = ''): Pr
 /** Where it could stand, and what was there instead. */
 export function whatToDo({ unreadable, hyperdrives: [hyperdrive] }: UrlSearch): string {
   return [
-    `give one, or set ${VARIABLES.join(', ')} in the environment, .dev.vars or .env.`,
+    `pass one as the argument, or set ${VARIABLES.join(', ')} in the environment, .dev.vars or .env.`,
     ...unreadable.map(({ file }) => ` ${file} is there and cannot be read.`),
     ...(hyperdrive === undefined
       ? []

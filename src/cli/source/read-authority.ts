@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { CommandFailure } from '../failure.ts'
+import { CommandFailure, requireName } from '../failure.ts'
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 
 /** The file of `--ca`: PEM with at least one certificate in it that can be read. */
 export async function readAuthority(file: string): Promise<string> {
+  requireName('--ca', 'file', file)
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
     throw new CommandFailure(`The file ${file} of --ca cannot be read (${cause.code}).`, { cause })
   })
