@@ -33,6 +33,8 @@ const QUOTES = '["\'`“‘]?'
 /** What a file, a shell, JSON or YAML has in front of a value. Behind a colon a password may stand too. */
 const ASSIGNMENT =
   /^(?:(?:export|set)\s+|\$env:)?["'`]?([a-z_]\w*)["'`]?\s*(?:=|:(?=[\s"'`“‘]+(?:jdbc:|[a-z+]+:\/\/|psql\s|(?:host|user|server)[a-z ]*=)))\s*/i
+/** As shells, files and Windows refer to one. */
+const VARIABLE = /^(?:\$env:\w+|\$?\{?[A-Z][A-Z0-9]*_[A-Z0-9_]+\}?|%\w+%|\$\{?\w+\}?)$/
 const DIALECT = /^(?:postgres(?:ql)?\+\w+|postgis|pgsql):\/\//i
 
 /**
@@ -147,6 +149,12 @@ const LACKS: Readonly<Record<PastedForm, string>> = {
 }
 
 function refuseForeign(bare: string): void {
+  if (VARIABLE.test(bare)) {
+    throw invalid(
+      'This is the name of a variable, and not what it holds.',
+      'In a shell write "$DATABASE_URL" in double quotes, or leave the argument out: it is looked for anyway. In a file write the connection string itself.',
+    )
+  }
   const [, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(bare) ?? []
   if (/^prisma(?:\+postgres)?$/i.test(scheme)) {
     throw invalid(

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readPastedUrl } from '../../../../src/cli/source/pasted-url.ts'
 import { parseConnectionString } from '../../../../src/connection-string.ts'
@@ -97,6 +98,10 @@ describe('a text as it was pasted', () => {
     ['prisma+postgres://accelerate.prisma-data.net/?api_key=s3cret', 'Prisma’s proxy'],
     ['postgres:/u:s3cret@h.example/d', 'lacks a colon or a slash'],
     ['postgresql//u:s3cret@h.example/d', 'lacks a colon or a slash'],
+    ['$DATABASE_URL', 'the name of a variable'],
+    ['$\u007bPOSTGRES_URL}', 'the name of a variable'],
+    ['DATABASE_URL', 'the name of a variable'],
+    ['%DATABASE_URL%', 'the name of a variable'],
     ['s3cret', 'does not begin with postgres://'],
     ['s3cret@mail.example', 'does not begin with postgres://'],
     ['postgres://u:s3cret\n@h.example/d', 'a line break'],
@@ -110,5 +115,54 @@ describe('a text as it was pasted', () => {
     expect(failure).toMatchObject({ code: 'ERR_URL_INVALID' })
     expect(`${failure}`).toContain(words)
     expect(`${failure}`).not.toContain('s3cret')
+  })
+})
+
+describe('a password of any characters', () => {
+  const password = fc
+    .string({ unit: 'binary', minLength: 1, maxLength: 40 })
+    .filter((text) => !/[\p{Surrogate}\0]/u.test(text))
+  const revealed = (text: string) =>
+    parseConnectionString(readPastedUrl(text).text).revealPassword()
+
+  it('comes through each form that can hold it', () => {
+    fc.assert(
+      fc.property(password, (secret) => {
+        const quoted = secret.replace(/['\\]/g, '\\$&')
+        expect(revealed(`host=h.example password='${quoted}' user=u`)).toBe(secret)
+        const doubled = secret.replaceAll('"', '""')
+        expect(revealed(`Host=h.example;Password="${doubled}";Username=u`)).toBe(secret)
+        const query = new URLSearchParams({ user: 'u', password: secret })
+        expect(revealed(`jdbc:postgresql://h.example/d?${query}`)).toBe(secret)
+        const encoded = encodeURIComponent(secret)
+        expect(revealed(`postgresql+psycopg://u:${encoded}@h.example/d`)).toBe(secret)
+      }),
+    )
+  })
+
+  it('is in no error, and every text is read or refused', () => {
+    const around = fc.constantFrom(
+      ...[
+        '',
+        'host=h user=',
+        "host=h password='",
+        'Host=h;Password=',
+        'jdbc:postgresql://',
+        'psql -h ',
+      ],
+      ...['u:', 'u:p@', 'postgres://u:', 'postgresql+x://u:', 'DATABASE_URL="', 'PGPASSWORD='],
+    )
+    fc.assert(
+      fc.property(around, password, around, (before, text, after) => {
+        const secret = 's3cret'
+        try {
+          revealed(`${before}${secret}${text}${after}`)
+        } catch (error) {
+          expect(NullpoolError.is(error)).toBe(true)
+          expect(`${error}`).not.toContain(secret)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
   })
 })
