@@ -14,16 +14,22 @@
  * })
  * ```
  */
-import type { Sql, TransactionSql } from './drivers/driver.ts'
+import type { Sql } from './drivers/driver.ts'
+import {
+  drizzleSavepoint,
+  drizzleTransaction,
+  readModes,
+  type Unsafe,
+  type Work,
+  withOwn,
+} from './drizzle-transaction.ts'
 import { NullpoolError } from './errors.ts'
 import { lazySql } from './lazy-sql.ts'
 import type { ClientTypes } from './request-clients.ts'
 import { partsOf } from './request-scope.ts'
 import type { Scope } from './scope.ts'
-import { runTransaction } from './transaction.ts'
-
-type Work = (sql: TransactionSql) => Promise<unknown>
-type Unsafe = (text: string, ...rest: unknown[]) => unknown
+import { savepointOptions } from './scope-refusals.ts'
+import { enclosingTransaction, runTransaction } from './transaction.ts'
 
 /** With these words Drizzle's migrator begins, whatever its table is called. */
 const MIGRATES =
@@ -35,7 +41,8 @@ const MIGRATES =
  *
  * It connects with the first query. Transactions are those of `Scope.transaction`: `BEGIN` and the modes
  * travel with the first statement, the handle is dead after the end, a lost connection says what became
- * of it. On a scope of `as(claims)` everything runs under the claims.
+ * of it. Inside of a transaction of the scope, or in a request that is one, they are savepoints, which take
+ * no modes (`ERR_OPTIONS`). On a scope of `as(claims)` everything runs under the claims.
  *
  * @throws {NullpoolError} `ERR_OPTIONS` for anything but a scope. From a migration behind a
  *   transaction-mode pooler, `ERR_SESSION_STATE`; with `guard: 'warn'` it runs, with a warning.
@@ -47,9 +54,17 @@ export function drizzleClient(scope: Scope): Sql {
   const types: ClientTypes = { parsers: {}, serializers: {} }
   const create = (): Sql => connection.clients.create({ identity, types })
   const client = whole?.handle(types) ?? lazySql(create, () => connection.admit())
-  const begin = (first: Work | string, second?: Work): Promise<unknown> => {
-    const work = typeof first === 'function' ? first : second
-    return runTransaction({ connection, identity, whole, types }, {}, work)
+  const begin = async (first: Work | string, second?: Work): Promise<unknown> => {
+    const [text, work] = typeof first === 'function' ? ['', first] : [first, second]
+    const modes = readModes(text)
+    const isNested = whole !== undefined || enclosingTransaction(connection, identity) !== undefined
+    if (isNested && modes) throw savepointOptions()
+    const place = { connection, identity, whole, types }
+    if (typeof work !== 'function') return runTransaction(place, {}, work)
+    return runTransaction(place, {}, async (sql) => {
+      if (modes) await sql.unsafe(`set transaction${modes}`)
+      return work(isNested ? drizzleSavepoint(sql) : drizzleTransaction(sql))
+    })
   }
   const unsafe: Unsafe = (text, ...rest) => {
     const { guard } = connection.clients
@@ -60,12 +75,6 @@ export function drizzleClient(scope: Scope): Sql {
     return (client.unsafe as Unsafe)(text, ...rest)
   }
   return withOwn(client as Sql, { options: types, begin, unsafe })
-}
-
-function withOwn(sql: Sql, own: Record<PropertyKey, unknown>): Sql {
-  return new Proxy(sql, {
-    get: (target, key) => (Object.hasOwn(own, key) ? own[key] : Reflect.get(target, key)),
-  })
 }
 
 function migrates(): NullpoolError {

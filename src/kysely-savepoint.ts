@@ -3,6 +3,7 @@ import { asAborted, isOfServer } from './kysely-errors.ts'
 import type { KyselyTransaction } from './kysely-transaction.ts'
 import { kyselyTypes } from './kysely-values.ts'
 import type { OpenTransaction } from './open-transaction.ts'
+import { refuseModes } from './savepoint-modes.ts'
 import { savepointOptions, transactionRolledBack } from './scope-refusals.ts'
 
 /** A promise, and what settles it. */
@@ -47,6 +48,7 @@ function savepoint(
   }
   return {
     sql,
+    admit: refuseModes,
     rollBack,
     async commit() {
       if (failure !== undefined) {

@@ -7,6 +7,8 @@ import type { ScopeParts } from './request-scope.ts'
 /** What Kysely has begun, a statement at a time: a transaction, or a savepoint of one. */
 export interface KyselyTransaction {
   readonly sql: TransactionSql
+  /** @throws {NullpoolError} for the text of a statement that it does not take. */
+  admit(text: string): void
   /** Rejects where it was not committed; what comes behind it then fails until it is rolled back. */
   commit(): Promise<void>
   /** Never rejects. */
@@ -21,12 +23,13 @@ export interface KyselyTransaction {
 export function beginTransaction(parts: ScopeParts, begin: string): KyselyTransaction {
   const { connection, identity } = parts
   // What a serializable transaction has read holds only once it has been committed.
-  const endsSafely = begin.includes('read only') && !begin.includes('serializable')
+  const endsSafely = readsOnly(begin) && !begin.includes('serializable')
   const open = new OpenTransaction(connection, identity, {
     ...{ begin, settings: [], retries: 0, endsSafely },
   })
   return {
     sql: open.handle(kyselyTypes),
+    admit: () => undefined,
     async commit() {
       try {
         await open.commit()
@@ -40,4 +43,9 @@ export function beginTransaction(parts: ScopeParts, begin: string): KyselyTransa
     explain: (error) => open.explain(error),
     recovered: () => undefined,
   }
+}
+
+/** Of several access modes the server takes the last. */
+function readsOnly(begin: string): boolean {
+  return begin.match(/\bread (only|write)\b/g)?.at(-1) === 'read only'
 }

@@ -34,6 +34,7 @@ export const kyselyCursor: typeof KyselyCursor = KyselyCursor
  * waited for by nobody and cancels what still runs, a lost connection says what became of it. While one is
  * open, other queries of the request wait, as behind any transaction. Inside of a transaction of the scope,
  * or in a request that is one, they are savepoints, one after another; those take no modes (`ERR_OPTIONS`).
+ * Whatever still comes once one ends is refused with `ERR_TRANSACTION_OVER`.
  * On a scope of `as(claims)` everything runs under the claims.
  *
  * Values are written as `pg` writes them and read as it reads them, but for `interval`, `point` and `circle`,
@@ -52,11 +53,15 @@ export function kyselyPool(scope: Scope): PostgresPool {
   const sql = open?.handle(kyselyTypes) ?? lazySql(createSql, () => own.admit())
   const connections = new Map<number, KyselyConnection>()
   const idle: KyselyConnection[] = []
+  let count = 0
+  const release = (connection: KyselyConnection, mayServe: boolean): void => {
+    if (mayServe) idle.push(connection)
+    else connections.delete(connection.processID)
+  }
   const create = (): KyselyConnection => {
-    const connection = new KyselyConnection(connections.size + 1, parts, sql, (released) =>
-      idle.push(released),
-    )
-    connections.set(connection.processID, connection)
+    count += 1
+    const connection = new KyselyConnection(count, parts, sql, release)
+    connections.set(count, connection)
     return connection
   }
   return {

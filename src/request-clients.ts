@@ -1,7 +1,6 @@
 import type { Identity } from './claims.ts'
 import type { ConnectionPlan } from './connection-plan.ts'
 import type { DriverHost, Sql } from './drivers/driver.ts'
-import type { NullpoolError } from './errors.ts'
 import { createGuard, type Guard, type GuardMode, type GuardWords } from './guard/guard.ts'
 import type { Settings } from './options.ts'
 import { cachedForOthers, sessionRequired } from './scope-refusals.ts'
@@ -119,7 +118,7 @@ export class RequestClients {
   }
 
   /** Tells of what is let through all the same. */
-  warn({ code, message }: NullpoolError): void {
+  warn({ code, message }: { code: string; message: string }): void {
     this.#warn(code, message)
   }
 
