@@ -12,7 +12,9 @@ import { TunnelEndpoint } from './tunnel-endpoint.ts'
  *
  * - `POST /sql`: what `neon()` sends, each request on a connection of its own.
  * - `GET /v2?address=host:port`: a WebSocket for `Pool` and `Client`; the gateway speaks TLS to the server.
- * - `GET /v1?address=host:port`: the same with nothing but bytes, as Neon's wsproxy passes them.
+ * - `GET /v1?address=host:port`: the same with TLS left to the client, as Neon's wsproxy has it.
+ *
+ * In a tunnel to a transaction-mode pooler, what needs a session is refused by `guard` of the target.
  *
  * Nothing is open by itself: clients need `token`, and reach `targets` only. The limits hold for one process
  * or isolate. Put TLS in front of it; Workers have it.

@@ -55,8 +55,8 @@ export function tellingOf({ code, cause }: NullpoolError): Telling {
   return { ...WRONG, sqlState }
 }
 
-/** A hint ends the message too, and has a place of its own here. */
-function withoutHint({ message, hint }: NullpoolError): string {
+/** The message of an error, which ends with its hint, where that has a place of its own. */
+export function withoutHint({ message, hint }: NullpoolError): string {
   return hint !== undefined && message.endsWith(hint)
     ? message.slice(0, -hint.length).trim()
     : message

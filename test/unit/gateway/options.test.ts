@@ -21,6 +21,8 @@ describe('the options of the gateway', () => {
     { ...LEAST, targets: [null] },
     { ...LEAST, targets: [{ address: 'localhost:5432', tls: 'require' }] },
     { ...LEAST, targets: [{ address: 'localhost:5432', pooler: 'odyssey' }] },
+    { ...LEAST, targets: [{ address: 'localhost:5432', guard: 'refuse' }] },
+    { ...LEAST, targets: [{ address: 'localhost:5432', guard: true }] },
     { ...LEAST, upgradeWebSocket: true },
     { ...LEAST, onEvent: true },
     { ...LEAST, transport: {} },
