@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, tooLarge } from './failures.ts'
+import { asFailure } from './failures.ts'
 import { type GatewayOptions, resolveGatewayOptions } from './options.ts'
 import { SqlEndpoint } from './sql-endpoint.ts'
 import { TunnelEndpoint } from './tunnel-endpoint.ts'
@@ -43,25 +42,15 @@ export function createGateway(options: GatewayOptions): Hono {
     app.get(path, (c) => tunnels.answer(c))
   }
   const sql = new SqlEndpoint(settings, limit)
-  const { maxMessageBytes: maxSize, emit } = settings
-  app.post(
-    '/sql',
-    async (c, next) => {
-      const leave = await sql.admit(c)
-      try {
-        await next()
-      } finally {
-        leave()
-      }
-    },
-    bodyLimit({
-      maxSize,
-      onError: () => {
-        throw tooLarge(maxSize)
-      },
-    }),
-    (c) => sql.answer(c),
-  )
+  const { emit } = settings
+  app.post('/sql', async (c) => {
+    const leave = await sql.admit(c)
+    try {
+      return await sql.answer(c)
+    } finally {
+      leave()
+    }
+  })
   app.onError((error, c) => {
     const failure = asFailure(error)
     if (c.req.path.endsWith('/sql')) emit({ type: 'refused', path: '/sql', code: failure.code })

@@ -53,7 +53,7 @@ export class SqlEndpoint {
 
   /** Answers a request that was admitted. */
   async answer(c: Context): Promise<Response> {
-    const request = await readSqlRequest(c)
+    const request = await readSqlRequest(c, this.#settings)
     const { target, address } = this.#destination(request)
     const startedAt = Date.now()
     const done = (code?: string): void => {
@@ -83,7 +83,7 @@ export class SqlEndpoint {
   /** Answers with a failure. */
   refuse(c: Context, failure: NullpoolError): Response {
     const { status } = tellingOf(failure)
-    const isUnread = status === 401 || status === 413 || failure.code === 'ERR_GATEWAY_LIMIT'
+    const isUnread = [401, 408, 413].includes(status) || failure.code === 'ERR_GATEWAY_LIMIT'
     if (status === 503) c.header('retry-after', '1')
     // What has not been read of a body must not be taken for the next request of the connection.
     if (isUnread) c.header('connection', 'close')

@@ -31,6 +31,7 @@ describe('the options of the gateway', () => {
     { ...LEAST, maxBufferedBytes: Number.POSITIVE_INFINITY },
     { ...LEAST, maxResultBytes: '1' },
     { ...LEAST, idleTimeoutMs: -1 },
+    { ...LEAST, bodyTimeoutMs: 0 },
     { ...LEAST, connectTimeoutMs: 2 ** 31 },
     { ...LEAST, queryTimeoutMs: Number.NaN },
     { ...LEAST, allowAll: true },

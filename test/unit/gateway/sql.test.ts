@@ -5,11 +5,13 @@ import { readSqlRequest, type SqlRequest } from '../../../src/gateway/sql-reques
 import { answerText, resultBody } from '../../../src/gateway/sql-result.ts'
 import { asksForTls } from '../../../src/gateway/tls-request.ts'
 
+const LIMITS = { maxMessageBytes: 1_000_000, idleTimeoutMs: 10_000, bodyTimeoutMs: 10_000 }
+
 async function read(body: string, headers: Record<string, string> = {}): Promise<SqlRequest> {
   let request: SqlRequest | undefined
   const app = new Hono()
   app.post('/', async (c) => {
-    request = await readSqlRequest(c)
+    request = await readSqlRequest(c, LIMITS)
     return c.text('')
   })
   const init = { method: 'POST', body, headers: { 'neon-connection-string': 'x', ...headers } }
