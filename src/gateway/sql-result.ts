@@ -31,7 +31,8 @@ export function answerText(request: SqlRequest, results: readonly TextResult[]):
     )
     return transaction ? `{"results":[${bodies.join()}]}` : (bodies[0] ?? 'null')
   } catch (error) {
-    throw withOutcome(asFailure(error), 'committed')
+    const words = transaction ? undefined : 'The statement has run, and what it did is committed.'
+    throw withOutcome(asFailure(error), 'committed', words)
   }
 }
 
