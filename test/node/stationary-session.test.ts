@@ -124,7 +124,7 @@ describe('the end of a pool', () => {
       () => sql.file(import.meta.filename),
       () => sql`select 1`.values(),
       () => sql`select 1`.cursor(1)[Symbol.asyncIterator]().next(),
-      () => sql`select 1`.forEach(() => undefined),
+      () => sql`select 1`.forEach(() => {}),
       () => sql`copy t to stdout`.readable(),
       () => sql.begin((tx) => tx`select 1`),
       () => sql.reserve(),
