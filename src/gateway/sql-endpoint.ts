@@ -11,6 +11,7 @@ import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
 import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
+import { ResultSize } from './result-size.ts'
 import { readSqlRequest, type SqlRequest } from './sql-request.ts'
 import { answerText } from './sql-result.ts'
 import type { Target } from './targets.ts'
@@ -121,11 +122,11 @@ function databaseOf(target: Target, settings: GatewaySettings): Database {
 
 /** A transaction's statements are sent without waiting for each other, as far as the pooler allows. */
 async function runStatements(scope: Scope, request: SqlRequest): Promise<TextResult[]> {
-  const { statements, transaction } = request
+  const { statements, transaction, rawText } = request
   const send = async (sql: Parameters<typeof asText>[0]): Promise<TextResult[]> => {
     const client = asText(sql)
-    const running = statements.map(({ text, values, arrayMode }) =>
-      client.unsafe(text, values, { named: !arrayMode }),
+    const running = statements.map(({ text, values, arrayMode }, at) =>
+      client.unsafe(text, values, new ResultSize({ arrayMode, rawText }, transaction && at)),
     )
     // Behind the first that fails, all of them do.
     for (const each of running) each.catch(() => undefined)
