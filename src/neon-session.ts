@@ -35,6 +35,7 @@ export class NeonSession implements NeonHost {
   #front: Front | undefined
   /** Its own transaction, where the request is one. */
   #savepoint: NeonSavepoint | undefined
+  #ended: () => void = () => undefined
 
   constructor(parts: ScopeParts) {
     this.#parts = parts
@@ -75,27 +76,29 @@ export class NeonSession implements NeonHost {
     return front
   }
 
-  revise(text: string): Revised {
+  revise(text: string, rollBack: () => Promise<unknown>): Revised {
     const whole = this.#parts.open
     if (!whole) return { text, send: (statement) => statement() }
     const words = wordsOf(text) ?? ''
     const savepoint = this.#savepoint
     if (!savepoint) {
       return beginTag(words)
-        ? this.#begin(words, whole)
+        ? this.#begin(words, whole, rollBack)
         : { text, send: sendInTurn(whole.nesting, this) }
     }
     const end = endTag(words)
     if (!end) return { text, send: savepoint.send }
     this.#savepoint = undefined
+    this.#ended()
     const what = end === 'COMMIT' ? 'release' : 'rollback to'
     return { text: `${what} ${savepoint.name}`, send: savepoint.end }
   }
 
-  #begin(words: string, whole: OpenTransaction): Revised {
+  #begin(words: string, whole: OpenTransaction, rollBack: () => Promise<unknown>): Revised {
     if (!/^(begin( work| transaction)?|start transaction)$/.test(words)) throw savepointOptions()
     const savepoint = new NeonSavepoint(nextSavepoint(whole), whole.nesting, this)
     this.#savepoint = savepoint
+    this.#ended = whole.beginPart(rollBack)
     return { text: `savepoint ${savepoint.name}`, send: savepoint.begin }
   }
 

@@ -154,6 +154,18 @@ describe.skipIf(!pgbouncer)('transactions of Neon’s driver in a request that i
     expect(marks).toEqual(['behind', 'behind', 'behind'])
   })
 
+  it('are not committed by the request where nothing has ended them', async () => {
+    const marks = await run(async (db) => {
+      const client = neonClient(db)
+      await client.query("insert into marks values ('kept')")
+      await client.query('begin')
+      await client.query("insert into marks values ('left')")
+      const lent = await neonPool(db).connect()
+      void lent.query('begin').catch(() => undefined)
+    })
+    expect(marks).toEqual(['kept'])
+  })
+
   it('keep nobody waiting where they fail', async () => {
     const marks = await run(async (db) => {
       const client = neonClient(db)
