@@ -1,128 +1,74 @@
 // Writes docs/grafana-dashboard.json, whose form the types of Grafana's own schema check.
 
 import { writeFile } from 'node:fs/promises'
-import type { Dashboard, Panel } from '@grafana/schema'
+import { type Dashboard, type Panel, VariableRefresh } from '@grafana/schema'
+import { DATA_SOURCE, lights, lines, type Place } from './grafana-panels.ts'
 
-/** One panel of the dashboard: where it is, and what it asks. */
-interface Drawn {
-  title: string
-  at: [x: number, y: number, width: number, height: number]
-  queries: [expression: string, legend: string][]
-  unit?: string
-  type?: 'timeseries' | 'stat' | 'table'
-  dashed?: string[]
-}
+/** Connections of one exporter: two that look at the same database would count it twice. */
+const of = (metric: string): string => `nullpool_${metric}{instance="$instance"}`
+/** Where an application has no name there is no label either, and the legend would begin with nothing. */
+const named = `label_replace(${of('connections')}, "application", "(no name)", "application", "")`
+const rate = (metric: string): string => `rate(${of(metric)}[$__rate_interval])`
 
-const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' }
+const left = (row: number): Place => ({ x: 0, y: 9 * row, w: 12, h: 9 })
+const right = (row: number): Place => ({ x: 12, y: 9 * row, w: 12, h: 9 })
 
-const PANELS: Drawn[] = [
-  {
-    title: 'Connections of the server',
-    at: [0, 0, 12, 9],
+const PANELS: Omit<Panel, 'id'>[] = [
+  lines('Connections of the server', left(0), {
     queries: [
-      ['nullpool_used_connections{instance=~"$instance"}', 'in use'],
-      ['0.4 * nullpool_max_connections{instance=~"$instance"}', '40 %'],
-      ['0.8 * nullpool_max_connections{instance=~"$instance"}', '80 %'],
+      [of('used_connections'), 'in use'],
+      [`0.4 * ${of('max_connections')}`, '40 %'],
+      [`0.8 * ${of('max_connections')}`, '80 %'],
     ],
-    dashed: ['40 %', '80 %'],
-  },
-  {
-    title: 'Warnings',
-    at: [12, 0, 12, 9],
-    queries: [['nullpool_warning{instance=~"$instance"} > 0', '{{code}}']],
-    type: 'stat',
-  },
-  {
-    title: 'Connections by role and state',
-    at: [0, 9, 12, 9],
+    limits: { '40 %': 'orange', '80 %': 'red' },
+  }),
+  lights(
+    'Warnings',
+    { x: 12, y: 0, w: 12, h: 5 },
+    {
+      query: [of('warning'), '{{code}}'],
+      states: { 0: ['no', 'green'], 1: ['yes', 'red'] },
+    },
+  ),
+  lights(
+    'Sources',
+    { x: 12, y: 5, w: 12, h: 4 },
+    {
+      query: [of('source_up'), '{{source}}'],
+      states: { 0: ['failed', 'red'], 1: ['answers', 'green'] },
+    },
+  ),
+  lines('Connections by role and state', left(1), {
+    queries: [[`sum by (role, state) (${of('connections')})`, '{{role}}, {{state}}']],
+    stacked: true,
+  }),
+  lines('Connections by application and route', right(1), {
+    queries: [[`sum by (application, route) (${named})`, '{{application}}, {{route}}']],
+    stacked: true,
+  }),
+  lines('Clients of the pools', left(2), {
+    queries: [[`sum by (pooler, state) (${of('pool_clients')})`, '{{pooler}}, {{state}}']],
+  }),
+  lines('Connections of the pools to the server', right(2), {
+    queries: [[`sum by (pooler, state) (${of('pool_servers')})`, '{{pooler}}, {{state}}']],
+    stacked: true,
+  }),
+  lines('Transactions and queries a second', left(3), {
     queries: [
-      ['sum by (role, state) (nullpool_connections{instance=~"$instance"})', '{{role}} {{state}}'],
+      [rate('transactions_total'), 'transactions of {{source}}'],
+      [rate('queries_total'), 'queries of {{source}}'],
     ],
-  },
-  {
-    title: 'Connections by application and route',
-    at: [12, 9, 12, 9],
+    unit: 'short',
+  }),
+  lines('Transactions that last, clients that wait', right(3), {
     queries: [
-      [
-        'sum by (application, route) (nullpool_connections{instance=~"$instance"})',
-        '{{application}} {{route}}',
-      ],
-    ],
-  },
-  {
-    title: 'Clients of the pools',
-    at: [0, 18, 12, 9],
-    queries: [
-      [
-        'sum by (pooler, state) (nullpool_pool_clients{instance=~"$instance"})',
-        '{{pooler}} {{state}}',
-      ],
-    ],
-  },
-  {
-    title: 'Connections of the pools to the server',
-    at: [12, 18, 12, 9],
-    queries: [
-      [
-        'sum by (pooler, state) (nullpool_pool_servers{instance=~"$instance"})',
-        '{{pooler}} {{state}}',
-      ],
-    ],
-  },
-  {
-    title: 'Transactions and queries a second',
-    at: [0, 27, 12, 9],
-    queries: [
-      [
-        'rate(nullpool_transactions_total{instance=~"$instance"}[$__rate_interval])',
-        'transactions',
-      ],
-      ['rate(nullpool_queries_total{instance=~"$instance"}[$__rate_interval])', 'queries'],
-    ],
-    unit: 'ops',
-  },
-  {
-    title: 'Transactions that last, clients that wait',
-    at: [12, 27, 12, 9],
-    queries: [
-      ['max(nullpool_oldest_transaction_seconds{instance=~"$instance"})', 'oldest transaction'],
-      [
-        'max(nullpool_idle_transaction_seconds{instance=~"$instance"})',
-        'longest idle in transaction',
-      ],
-      ['max(nullpool_pool_longest_wait_seconds{instance=~"$instance"})', 'longest wait'],
+      [`max(${of('oldest_transaction_seconds')})`, 'oldest transaction'],
+      [`max(${of('idle_transaction_seconds')})`, 'longest idle in transaction'],
+      [`max(${of('pool_longest_wait_seconds')})`, 'longest wait'],
     ],
     unit: 's',
-  },
+  }),
 ]
-
-function panelOf(
-  { title, at, queries, unit = 'short', type, dashed = [] }: Drawn,
-  n: number,
-): Panel {
-  const [x, y, w, h] = at
-  return {
-    id: n + 1,
-    type: type ?? 'timeseries',
-    title,
-    datasource: DATA_SOURCE,
-    gridPos: { x, y, w, h },
-    fieldConfig: {
-      defaults: { unit, min: 0 },
-      overrides: dashed.map((name) => ({
-        matcher: { id: 'byName', options: name },
-        properties: [{ id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 6] } }],
-      })),
-    },
-    options: {},
-    targets: queries.map(([expr, legendFormat], query) => ({
-      refId: String.fromCharCode('A'.charCodeAt(0) + query),
-      datasource: DATA_SOURCE,
-      expr,
-      legendFormat,
-    })),
-  }
-}
 
 /** The dashboard, as Grafana imports it. */
 export const dashboard: Dashboard = {
@@ -142,14 +88,17 @@ export const dashboard: Dashboard = {
         type: 'query',
         label: 'Instance',
         datasource: DATA_SOURCE,
-        query: { query: 'label_values(nullpool_max_connections, instance)', refId: 'instance' },
-        includeAll: true,
-        multi: true,
-        current: { text: 'All', value: '$__all' },
+        // Of all metrics this one is there whichever source answers.
+        query: {
+          query: 'label_values(nullpool_snapshot_timestamp_seconds, instance)',
+          refId: 'instance',
+        },
+        // Unless told, the list is what it was when the dashboard was saved: empty.
+        refresh: VariableRefresh.onDashboardLoad,
       },
     ],
   },
-  panels: PANELS.map(panelOf),
+  panels: PANELS.map((panel, n) => ({ id: n + 1, ...panel })),
 }
 
 if (import.meta.main) {

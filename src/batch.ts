@@ -1,3 +1,4 @@
+import { buildStatements } from './building-statements.ts'
 import type { Identity } from './claims.ts'
 import type { Sql } from './drivers/driver.ts'
 import { checkStatements, handOver } from './drivers/hand-over.ts'
@@ -56,7 +57,7 @@ function makeStatements<const T extends readonly unknown[]>(
   if (typeof work !== 'function') {
     throw new NullpoolError('ERR_OPTIONS', 'batch() takes a function.')
   }
-  const statements = work(sql)
+  const statements = buildStatements(() => work(sql))
   checkStatements(statements)
   if (!statements.every(isOwn)) {
     throw new NullpoolError('ERR_OPTIONS', 'batch() takes statements of its own scope.', {

@@ -1,3 +1,4 @@
+import { refuseWhileBuilding } from './building-statements.ts'
 import type { Sql } from './drivers/driver.ts'
 
 /** What runs statements; the rest of `sql` only builds values and fragments. */
@@ -47,6 +48,7 @@ export function lazySql(create: () => Sql, admit: () => void): Sql {
       const value: unknown = Reflect.get(client(), key)
       if (!STATEMENTS.has(key) || typeof value !== 'function') return value
       return (...values: unknown[]) => {
+        if (key === 'begin') refuseWhileBuilding()
         admit()
         return note(Reflect.apply(value, client(), values))
       }

@@ -109,7 +109,7 @@ export class NeonSession implements NeonHost {
     if (lost && endTag(words) === 'ROLLBACK') return answer('ROLLBACK')
     if (!commits(words)) throw error
     // What the server has confirmed is so, whatever came behind.
-    if (lost && this.#front?.outcome === 'committed') return answer('COMMIT')
+    if (lost && this.#front?.transaction.outcome === 'committed') return answer('COMMIT')
     throw this.#explain(error)
   }
 
@@ -118,7 +118,7 @@ export class NeonSession implements NeonHost {
     const rolledBack = error instanceof Error && 'code' in error && error.code === '40000'
     if (rolledBack) return transactionRolledBack(error)
     const mayTell = NullpoolError.is(error) && !error.outcome
-    return mayTell && this.#front ? withOutcome(error, this.#front.outcome) : error
+    return mayTell && this.#front ? withOutcome(error, this.#front.transaction.outcome) : error
   }
 
   isInTransaction(status: TransactionStatus): boolean {

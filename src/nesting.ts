@@ -3,8 +3,26 @@ import { transactionOver } from './scope-refusals.ts'
 import { Deadline } from './wire/deadline.ts'
 import { transactionBusy } from './wire/loss.ts'
 
-/** Where in a transaction the code at hand runs. */
-const current = runtime.createContext<Nesting>()
+/** The savepoints that the code at hand runs in, innermost first, of whatever transactions. */
+const current = runtime.createContext<readonly Nesting[]>()
+
+/** What a transaction and its savepoints have in common. */
+interface Whole {
+  over: boolean
+  /** Whether the server refuses everything up to a rollback. */
+  isFailed: () => boolean
+  savepoints: number
+  /** Rejects what waits for its turn. */
+  waiting: Set<(error: unknown) => void>
+}
+
+/** A savepoint that is open. */
+interface Open {
+  nesting: Nesting
+  client: unknown
+  /** Rolls back to it. */
+  undo: () => Promise<unknown>
+}
 
 /**
  * A transaction, or a savepoint in one. The server knows one savepoint inside of another and none beside
@@ -14,20 +32,27 @@ const current = runtime.createContext<Nesting>()
 export class Nesting {
   readonly #outer: Nesting | undefined
   readonly #limitMs: number
+  readonly #whole: Whole
   #revoked = false
-  #savepoints = 0
   /** Settles with the savepoint in here that comes last, and all before it. */
   #last: Promise<void> | undefined
+  #open: Open | undefined
+  /** Statements in here that wait for their turn. */
+  #queued = new Set<PromiseLike<unknown>>()
   /** Statements in here that have left and not settled, each with its client. */
   #running = new Map<PromiseLike<unknown>, unknown>()
-  /** Rejects what waits for its turn, anywhere in the transaction. */
-  #waiting: Set<(error: unknown) => void>
 
-  /** Takes how long anything may wait for its turn. */
-  constructor(limitMs: number, outer?: Nesting) {
+  /**
+   * @param limitMs - How long anything may wait for its turn.
+   * @param outer - What it is a savepoint in; for a transaction, whether the server refuses everything now.
+   */
+  constructor(limitMs: number, outer: Nesting | (() => boolean)) {
     this.#limitMs = limitMs
-    this.#outer = outer
-    this.#waiting = outer ? outer.#waiting : new Set()
+    const isTransaction = typeof outer === 'function'
+    this.#outer = isTransaction ? undefined : outer
+    this.#whole = isTransaction
+      ? { over: false, isFailed: outer, savepoints: 0, waiting: new Set() }
+      : outer.#whole
   }
 
   /** Whether it is open, and everything that it is in. */
@@ -35,21 +60,57 @@ export class Nesting {
     return !this.#revoked && (this.#outer?.alive ?? true)
   }
 
-  /** From now on it is over, and every savepoint in it. */
-  revoke(): void {
+  /** Whether its transaction is over, whatever became of it. */
+  get over(): boolean {
+    return this.#whole.over
+  }
+
+  /** Whether a statement has failed and was not undone: the server refuses whatever comes behind. */
+  get isFailed(): boolean {
+    return this.#whole.isFailed()
+  }
+
+  /** The transaction is over: nothing new may come, and nothing waits any longer. */
+  finish(makeError: () => unknown): void {
+    this.#whole.over = true
     this.#revoked = true
+    this.fail(makeError)
   }
 
   /** Nothing in the transaction is to wait any longer. */
   fail(makeError: () => unknown): void {
-    for (const reject of [...this.#waiting]) reject(makeError())
+    for (const reject of [...this.#whole.waiting]) reject(makeError())
   }
 
   /** A number that no other savepoint of the transaction has. */
   count(): number {
-    if (this.#outer) return this.#outer.count()
-    this.#savepoints += 1
-    return this.#savepoints
+    this.#whole.savepoints += 1
+    return this.#whole.savepoints
+  }
+
+  /** It is a savepoint of the server now, or will be at once; returns what says that it is none any more. */
+  opens(client: unknown, undo: () => Promise<unknown>): () => void {
+    const [outer, open] = [this.#outer, { nesting: this, client, undo }]
+    if (!outer) return ignore
+    outer.#open = open
+    return () => {
+      if (outer.#open === open) outer.#open = undefined
+    }
+  }
+
+  /** Whether something of the transaction has to come before a COMMIT by `client`, see {@link settle}. */
+  isBusy(client: unknown): boolean {
+    return this.#open !== undefined || this.#othersThan(client).length > 0
+  }
+
+  /**
+   * Makes a transaction that is over ready for its COMMIT by `client`: a savepoint that has not come to its
+   * end takes no effect, and what other clients have sent comes first.
+   */
+  async settle(client: unknown): Promise<void> {
+    const open = this.#open
+    await Promise.allSettled(this.#othersThan(open ? open.client : client).map(settlement))
+    await open?.undo().catch(ignore)
   }
 
   /**
@@ -68,8 +129,10 @@ export class Nesting {
       here.#note(statement, client)
       task()
     }
-    if (here.#last !== undefined) here.#wait(here.#last, run, refuse)
-    else run()
+    if (here.#last === undefined) return run()
+    here.#queued.add(statement)
+    void settlement(statement).then(() => here.#queued.delete(statement))
+    here.#wait(here.#last, run, refuse)
   }
 
   /** Runs `work` of a client as a savepoint in here, behind those that are open. */
@@ -88,9 +151,9 @@ export class Nesting {
 
   /** Ends it: nothing new may come, and what is under way comes to its end. */
   async end(): Promise<void> {
-    this.revoke()
+    this.#revoked = true
     if (this.#last !== undefined) await this.#settled(this.#last)
-    await Promise.allSettled([...this.#running.keys()].map(settlement))
+    await Promise.allSettled([...this.#queued, ...this.#running.keys()].map(settlement))
   }
 
   async #enter<T>(
@@ -104,7 +167,7 @@ export class Nesting {
     if (others.length > 0) await Promise.allSettled(others.map(([each]) => settlement(each)))
     if (!this.alive) throw transactionOver()
     const savepoint = new Nesting(this.#limitMs, this)
-    return await current.run(savepoint, () => work(savepoint))
+    return await current.run([savepoint, ...(current.get() ?? [])], () => work(savepoint))
   }
 
   #settled(promise: Promise<void>): Promise<void> {
@@ -114,12 +177,12 @@ export class Nesting {
   #wait(promise: Promise<void>, go: () => void, refuse: (error: unknown) => void): void {
     const deadline = new Deadline()
     const over = (settle: () => void): void => {
-      if (!this.#waiting.delete(reject)) return
+      if (!this.#whole.waiting.delete(reject)) return
       deadline.stop()
       settle()
     }
     const reject = (error: unknown): void => over(() => refuse(error))
-    this.#waiting.add(reject)
+    this.#whole.waiting.add(reject)
     deadline.start(this.#limitMs, () => reject(transactionBusy(this.#limitMs)))
     void promise.then(() => over(go))
   }
@@ -129,16 +192,25 @@ export class Nesting {
     void settlement(statement).then(() => this.#running.delete(statement))
   }
 
-  /** Whether the code at hand runs in a savepoint in here that is over: outside of it nothing undoes its work. */
-  get #isLate(): boolean {
-    const at = current.get()
-    return at !== undefined && !at.alive ? at.#isIn(this) : false
+  /** Statements of other clients that are under way, also in what is open in here. */
+  #othersThan(client: unknown): PromiseLike<unknown>[] {
+    const own = [...this.#running].flatMap(([each, its]) => (its === client ? [] : each))
+    return this.#open ? [...own, ...this.#open.nesting.#othersThan(client)] : own
   }
 
-  /** The innermost savepoint in here that the code at hand runs in: it may hold the outer handle. */
+  /** The innermost savepoint in here that the code at hand runs in, also one that is over. */
+  get #at(): Nesting | undefined {
+    return current.get()?.find((savepoint) => savepoint.#isIn(this))
+  }
+
+  /** Whether the code at hand runs in a savepoint in here that is over: outside of it nothing undoes its work. */
+  get #isLate(): boolean {
+    return this.#at?.alive === false
+  }
+
+  /** Where the code at hand runs: it may hold the outer handle. */
   get #here(): Nesting {
-    for (let at = current.get(); at; at = at.#outer) if (at.alive && at.#isIn(this)) return at
-    return this
+    return this.#at ?? this
   }
 
   #isIn(outer: Nesting): boolean {

@@ -50,7 +50,8 @@ export class OpenTransaction {
 
   constructor(connection: ScopeConnection, identity: Identity | undefined, beginning: Beginning) {
     this.#connection = connection
-    this.#nesting = new Nesting(Math.ceil(connection.queryTimeoutMs * PATIENCE))
+    const isFailed = (): boolean => this.#fronts[0]?.transaction.isFailed ?? false
+    this.#nesting = new Nesting(Math.ceil(connection.queryTimeoutMs * PATIENCE), isFailed)
     this.#identity = identity
     this.#beginning = beginning
     this.failed = new Promise((_, reject) => {
@@ -129,7 +130,7 @@ export class OpenTransaction {
     this.#fronts.push(front)
     // Of statements that nobody has awaited the end may come first.
     if (this.#ending === 'rollback') front.retire(transactionOver)
-    else if (this.#ending === 'commit') front.conclude()
+    else if (this.#ending === 'commit') front.transaction.conclude()
   }
 
   /** Whether one of its clients made a statement. */
@@ -167,17 +168,18 @@ export class OpenTransaction {
 
   async #commit(): Promise<void> {
     this.#end('commit')
+    if (this.#nesting.isBusy(this.#first?.client)) await this.#nesting.settle(this.#first?.client)
     const [front, ...others] = this.#fronts
     // What nobody has awaited must not come behind the end.
     for (const other of others) if (other !== this.#ender) other.retire(transactionOver)
     if (!this.#used) return
-    front?.conclude()
+    front?.transaction.conclude()
     const { client } = this.#first ?? this.#addMember(undefined)
     try {
       await client.unsafe('commit')
     } catch (error) {
       // What the server has confirmed is so, whatever came behind.
-      if (this.#fronts[0]?.outcome !== 'committed') throw this.explain(error)
+      if (this.#fronts[0]?.transaction.outcome !== 'committed') throw this.explain(error)
     } finally {
       this.#fronts[0]?.retire(transactionOver)
     }
@@ -197,15 +199,14 @@ export class OpenTransaction {
 
   #withOutcome(error: NullpoolError): NullpoolError {
     if (!this.#lost || error.outcome) return error
-    const told = withOutcome(error, this.#fronts[0]?.outcome ?? 'rolled back')
+    const told = withOutcome(error, this.#fronts[0]?.transaction.outcome ?? 'rolled back')
     this.#loss ??= told
     return told
   }
 
   #end(how: 'commit' | 'rollback'): void {
     this.#ending ??= how
-    this.#nesting.revoke()
-    this.#nesting.fail(transactionOver)
+    this.#nesting.finish(transactionOver)
   }
 
   #disconnected(failure: () => NullpoolError): void {

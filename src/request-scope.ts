@@ -1,5 +1,6 @@
 import { abortable, type Cancellable } from './abortable.ts'
 import { type BatchResults, runBatch, runInTransaction } from './batch.ts'
+import { refuseWhileBuilding } from './building-statements.ts'
 import type { Claims, Identity } from './claims.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { isUnbegun } from './drivers/hand-over.ts'
@@ -67,6 +68,7 @@ export class RequestScope implements Scope {
     first: TransactionOptions | ((sql: TransactionSql) => Promise<T>),
     second?: (sql: TransactionSql) => Promise<T>,
   ): Promise<T> {
+    refuseWhileBuilding()
     const [options, work] = typeof first === 'function' ? [{}, first] : [first ?? {}, second]
     const { connection, identity, open: whole } = this.parts
     return runTransaction({ connection, identity, whole }, options, work)

@@ -80,6 +80,18 @@ export function transactionRolledBack(cause: unknown): NullpoolError {
   )
 }
 
+/** The same of a part of a transaction, which goes on. */
+export function savepointRolledBack(): NullpoolError {
+  return new NullpoolError(
+    'ERR_TRANSACTION_ROLLED_BACK',
+    'The savepoint was rolled back: a statement in it had failed, and the error was not passed on.',
+    {
+      outcome: 'rolled back',
+      hint: 'Let the error through, or put what may fail into a savepoint of its own.',
+    },
+  )
+}
+
 /** For claims on a connection that answers from what others have asked. */
 export function cachedForOthers(): NullpoolError {
   return new NullpoolError(

@@ -1,9 +1,11 @@
+import { refuseWhileBuilding } from './building-statements.ts'
 import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { type InTurn, runInTurn } from './drivers/run-in-turn.ts'
 import type { Nesting } from './nesting.ts'
 import {
   savepointName,
   savepointOptions,
+  savepointRolledBack,
   sessionRequired,
   transactionOver,
 } from './scope-refusals.ts'
@@ -65,6 +67,7 @@ function nestedWork(
   admit: () => void,
 ): Record<PropertyKey, unknown> {
   const savepoint = (first: string | Work, second?: Work): Promise<unknown> => {
+    refuseWhileBuilding()
     admit()
     const [name, work] = typeof first === 'function' ? ['', first] : [first, second]
     if (name.includes('\0')) throw savepointName()
@@ -86,18 +89,41 @@ async function runSavepoint(
   name: string,
   work: Work | undefined,
 ): Promise<unknown> {
-  const savepoint = `"nullpool_${nesting.count()}${name ? `_${name.replaceAll('"', '""')}` : ''}"`
-  await client.unsafe(`savepoint ${savepoint}`)
+  const savepoint = `"nullpool ${nesting.count()}${name ? ` ${name.replaceAll('"', '""')}` : ''}"`
+  const undo = async (): Promise<unknown> => client.unsafe(`rollback to ${savepoint}`)
+  const closes = nesting.opens(client, undo)
   try {
-    const result = await work?.(transactionHandle(client, nesting))
-    const all = Array.isArray(result) ? await Promise.all(result) : result
+    await client.unsafe(`savepoint ${savepoint}`)
+    return await runToEnd(nesting, undo, async () => work?.(transactionHandle(client, nesting)))
+  } finally {
+    closes()
+  }
+}
+
+async function runToEnd(
+  nesting: Nesting,
+  undo: () => Promise<unknown>,
+  work: () => Promise<unknown>,
+): Promise<unknown> {
+  try {
+    const result = await settledResult(work())
     await nesting.end()
-    return all
+    if (nesting.over) throw transactionOver()
+    if (nesting.isFailed) throw savepointRolledBack()
+    return result
   } catch (error) {
     // What is still under way in it must not come behind its end.
     await nesting.end().catch(() => undefined)
     // A connection that has gone has rolled back more than this; the error tells.
-    await client.unsafe(`rollback to ${savepoint}`).catch(() => undefined)
+    if (!nesting.over) await undo().catch(() => undefined)
     throw error
   }
+}
+
+/** What postgres.js takes from `begin` too: statements that nobody has awaited yet. */
+export async function settledResult<T>(work: Promise<T>): Promise<T> {
+  const result = await work
+  // The rows of a result are a list too, and more than that.
+  const isList = Array.isArray(result) && result.some((each) => each instanceof Promise)
+  return isList ? ((await Promise.all(result)) as T) : result
 }

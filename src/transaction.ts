@@ -6,30 +6,30 @@ import { OpenTransaction } from './open-transaction.ts'
 import type { ClientTypes } from './request-clients.ts'
 import type { ScopeConnection } from './scope-connection.ts'
 import { savepointOptions } from './scope-refusals.ts'
+import { settledResult } from './transaction-handle.ts'
 import { readTransactionOptions, type TransactionOptions } from './transaction-options.ts'
 
 export type { TransactionOptions } from './transaction-options.ts'
 
 type Work<T> = (sql: TransactionSql) => Promise<T>
 
-/** The transaction that the code at hand runs in. */
-const current = runtime.createContext<OpenTransaction>()
+/** The transactions that the code at hand runs in, innermost first. */
+const current = runtime.createContext<readonly OpenTransaction[]>()
 
 const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1_000
 
 /** Runs `work` so that a transaction in it is a savepoint of this one. */
 export function runInside<T>(open: OpenTransaction, work: () => T): T {
-  return current.run(open, work)
+  return current.run([open, ...(current.get() ?? [])], work)
 }
 
-/** The transaction that the code at hand runs in, where it is one of this connection and somebody. */
+/** The innermost transaction of this connection and somebody that the code at hand runs in. */
 export function enclosingTransaction(
   connection: ScopeConnection,
   identity: Identity | undefined,
 ): OpenTransaction | undefined {
-  const open = current.get()
-  return open?.isOpenFor(connection, identity) ? open : undefined
+  return current.get()?.find((open) => open.isOpenFor(connection, identity))
 }
 
 /** Where a transaction is to be. */
@@ -75,7 +75,7 @@ async function runOnce<T>(
 ): Promise<T> {
   let result: T
   try {
-    const working = runInside(open, async () => settled(await work(open.handle(types))))
+    const working = runInside(open, async () => settledResult(work(open.handle(types))))
     result = await Promise.race([working, open.failed])
   } catch (error) {
     open.rollBack()
@@ -83,11 +83,6 @@ async function runOnce<T>(
   }
   await open.commit()
   return result
-}
-
-/** What postgres.js takes from `begin` too: statements that nobody has awaited yet. */
-async function settled<T>(result: T): Promise<T> {
-  return Array.isArray(result) ? ((await Promise.all(result)) as T) : result
 }
 
 function runNested<T>(

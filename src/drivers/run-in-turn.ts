@@ -16,18 +16,17 @@ export type InTurn = (
  * Lets a query wait for its turn, once somebody awaits it.
  *
  * @param made - What a client has made; anything but a query is left alone.
- * @param refusal - Why it is not to run, if it is not, asked when it is its turn.
+ * @param refusal - Why it is not to run, if it is not, asked when somebody awaits it.
  */
 export function runInTurn(made: unknown, inTurn: InTurn, refusal: () => unknown): void {
   if (!isQuery(made)) return
   const handler = made.handler
   const wait = (query: Query): void => {
+    const error = refusal()
+    if (error) return query.reject(error)
     // It may be cancelled while it waits.
     const task = (): void => {
-      if (query.handler !== wait) return
-      const error = refusal()
-      if (error) query.reject(error)
-      else handler(query)
+      if (query.handler === wait) handler(query)
     }
     inTurn(query, task, (error) => query.reject(error))
   }

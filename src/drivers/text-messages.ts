@@ -34,7 +34,8 @@ export function statementFlight(text: string, values: readonly (string | null)[]
   })
   return concat([
     frame(Frontend.parse, `\0${text}\0`, uint16(0)),
-    frame(Frontend.bind, '\0\0', uint16(0), uint16(values.length), ...parameters, uint16(0)),
+    // There may be more of them than a call has arguments.
+    frame(Frontend.bind, '\0\0', uint16(0), uint16(values.length), concat(parameters), uint16(0)),
     frame(Frontend.describe, 'P\0'),
     frame(Frontend.execute, '\0', uint32(0)),
     frame(Frontend.sync),
@@ -53,7 +54,8 @@ export function readFields(message: Uint8Array): TextField[] {
     return {
       name,
       tableID: view.getUint32(from),
-      columnID: view.getUint16(from + 4),
+      // Those of the system are below zero.
+      columnID: view.getInt16(from + 4),
       dataTypeID: view.getUint32(from + 6),
       dataTypeSize: view.getInt16(from + 10),
       dataTypeModifier: view.getInt32(from + 12),

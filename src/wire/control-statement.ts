@@ -24,8 +24,8 @@ const LONGEST = 10_000
 
 /**
  * The words of a statement that may begin, end or shape a transaction, in lower case, with one space between
- * and without comments and a last semicolon; `undefined` for every other statement. Where more statements
- * follow, the words end with a semicolon and what comes next.
+ * and without comments, empty statements in front and a last semicolon; `undefined` for every other statement.
+ * Where more statements follow, the words end with a semicolon and what comes next.
  */
 export function controlWords(statement: Uint8Array): string | undefined {
   if (!mayControl(statement)) return undefined
@@ -52,6 +52,8 @@ export function wordsOf(text: string): string | undefined {
   const lexer = new SqlLexer(text)
   while (lexer.next()) {
     if (lexer.kind === 'space') continue
+    // The server passes over empty statements.
+    if (words.length === 0 && lexer.value === ';') continue
     const word = lexer.kind === 'word' ? lexer.value.toLowerCase() : lexer.value
     if (words.length === 0 && !HEADS.test(word)) return undefined
     if (words.at(-1) === ';' && word === ';') continue
@@ -61,9 +63,11 @@ export function wordsOf(text: string): string | undefined {
   return words.length === 0 ? undefined : words.join(' ')
 }
 
-/** The first word of a text, in lower case; nothing where there is none so far. */
+/** The first word of a text, in lower case, behind empty statements; nothing where there is none so far. */
 export function headOf(text: string): string | undefined {
   const lexer = new SqlLexer(text)
-  while (lexer.next()) if (lexer.kind !== 'space') return lexer.value.toLowerCase()
+  while (lexer.next()) {
+    if (lexer.kind !== 'space' && lexer.value !== ';') return lexer.value.toLowerCase()
+  }
   return undefined
 }

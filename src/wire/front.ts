@@ -17,7 +17,7 @@ import {
 } from './messages.ts'
 import { Prologue } from './prologue.ts'
 import { StartupPacket } from './startup-packet.ts'
-import { type Outcome, Transaction } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 import { leavesTransaction } from './transaction-control.ts'
 import type { UpstreamUser } from './upstream-events.ts'
 
@@ -78,19 +78,14 @@ export class Front implements FlightReceiver, UpstreamUser {
     return where.isStrange ? undefined : where.place(this.#prologue?.meaning ?? '').name()
   }
 
-  /** What is certain of the transaction that this front is for. */
-  get outcome(): Outcome {
-    return this.#transaction.outcome
+  /** The one that this front is for, with every other front in it. */
+  get transaction(): Pick<Transaction, 'conclude' | 'isFailed' | 'outcome'> {
+    return this.#transaction
   }
 
   /** Whether the end of a reading transaction can still fail: a statement has, or it was let write. */
   get endMatters(): boolean {
     return this.#status === 'E' || this.#transaction.becameWritable
-  }
-
-  /** From now on the driver may end the transaction that this front is for. */
-  conclude(): void {
-    this.#transaction.conclude()
   }
 
   /** The driver is not to be heard any more: an open transaction is rolled back, whatever comes fails. */
@@ -156,6 +151,7 @@ export class Front implements FlightReceiver, UpstreamUser {
     this.#flights = this.#flights.filter((other) => other !== flight)
     if (this.#current === flight) this.#current = undefined
     this.#status = status
+    this.#transaction.status = status
     this.#upstream.where.ended(flight, status)
   }
 

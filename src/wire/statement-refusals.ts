@@ -85,12 +85,13 @@ export function refusalInBatch(flight: Flight): Uint8Array | undefined {
   return copies ? errorResponse('0A000', 'COPY cannot be part of a batch.') : undefined
 }
 
-/** The first words, in lower case, with one space between. */
+/** The first words behind empty statements, in lower case, with one space between. */
 function beginningOf(text: string): string {
   const words: string[] = []
   const lexer = new SqlLexer(text)
   while (words.length < WORDS_OF_BEGINNING && lexer.next()) {
-    if (lexer.kind !== 'space') words.push(lexer.value.toLowerCase())
+    const isEmpty = words.length === 0 && lexer.value === ';'
+    if (lexer.kind !== 'space' && !isEmpty) words.push(lexer.value.toLowerCase())
   }
   return words.join(' ')
 }

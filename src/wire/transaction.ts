@@ -32,6 +32,8 @@ export type Outcome = 'committed' | 'rolled back' | 'unknown'
 export class Transaction {
   /** The statement that begins it, as long as no server has heard of it. */
   deferred: string | undefined
+  /** Where the server stood after the last flight of any of its drivers. */
+  status: TransactionStatus = 'I'
   #prologue: Preparation | undefined
   /** Whether the driver may begin and end transactions. */
   #free: boolean
@@ -46,6 +48,11 @@ export class Transaction {
     this.#prologue = prologue
     this.deferred = begin
     this.#free = begin === undefined
+  }
+
+  /** Whether the server refuses everything up to a rollback, whoever has failed. */
+  get isFailed(): boolean {
+    return this.status === 'E'
   }
 
   /** From now on the driver may end its only transaction. */

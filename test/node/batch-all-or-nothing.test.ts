@@ -22,6 +22,7 @@ const STATEMENTS = [
   'reindex database',
   'reindex system',
   'vacuum',
+  '; ;vacuum',
   'vacuum (analyze) deeds',
   'analyze deeds',
   'cluster',

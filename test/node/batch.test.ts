@@ -1,4 +1,10 @@
-import { createDatabase, type DatabaseOptions, type Scope } from 'nullpool'
+import {
+  createDatabase,
+  type DatabaseOptions,
+  type Scope,
+  type Sql,
+  type TransactionSql,
+} from 'nullpool'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
 import { claimsOf, makeSupabaseSchema, userId } from '../support/supabase-schema.ts'
@@ -48,6 +54,28 @@ describe.each([
           trips.push(proxy.turns - turns)
         }
         expect(trips).toEqual([2, 2, 1])
+      },
+    )
+
+    it.each(['transaction()', 'sql.begin()', 'savepoint()'] as const)(
+      'begins no %s beside its statements',
+      async (how) => {
+        await using scope = open()
+        const hide = async (inner: Sql | TransactionSql): Promise<unknown> =>
+          inner`insert into notes (owner, body) values (${userId(1)}, 'hidden')`
+        const runs = {
+          'transaction()': () =>
+            scope.batch((sql) => [sql`select 1`, scope.transaction(hide)] as const),
+          'sql.begin()': () => scope.batch((sql) => [sql`select 1`, sql.begin(hide)] as const),
+          'savepoint()': () =>
+            scope.transaction((outer) =>
+              scope.batch(() => [outer`select 1`, outer.savepoint(hide)] as const),
+            ),
+        }
+        const run = runs[how]()
+        await expect(run).rejects.toMatchObject({ code: 'ERR_OPTIONS' })
+        expect(await scope.sql`select from notes`).toHaveLength(0)
+        expect(await scope.transaction((sql) => sql`select 1 as x`)).toEqual([{ x: 1 }])
       },
     )
 

@@ -1,8 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { parser } from '@prometheus-io/lezer-promql'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { dashboard } from '../../build/grafana-dashboard.ts'
 import { readPrometheusText, type Sample } from '../../src/cli/connections/prometheus-text.ts'
 import { CommandLine, runCommand } from '../support/command-line.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -81,40 +78,4 @@ describe.skipIf(!pgbouncer)('nullpool connections --prometheus', () => {
     expect(exitCode).toBe(2)
     expect(stderr).toMatch(/Cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)/)
   })
-
-  it('is what the dashboard asks for, in queries that are well-formed', () => {
-    const names = new Set(samples.map(({ name }) => name))
-    const labels = new Map(samples.map(({ name, labels: all }) => [name, Object.keys(all)]))
-    const queries = (dashboard.panels ?? []).flatMap((panel) =>
-      'targets' in panel ? (panel.targets ?? []) : [],
-    )
-    expect(queries.length).toBeGreaterThan(10)
-    for (const { expr } of queries as { expr: string }[]) {
-      // Grafana puts a duration in the place of its variable.
-      const query = expr.replace('$__rate_interval', '1m')
-      const asked: string[] = []
-      parser.parse(query).iterate({
-        enter: ({ name, from, to, type }) => {
-          expect(type.isError, query).toBe(false)
-          if (name === 'Identifier' && query.slice(from, to).startsWith('nullpool_')) {
-            asked.push(query.slice(from, to))
-          }
-        },
-      })
-      expect(asked.length, query).toBeGreaterThan(0)
-      for (const name of asked) {
-        // Nothing is in a transaction for long in this test, or may not be.
-        if (name !== 'nullpool_oldest_transaction_seconds') expect(names).toContain(name)
-        const [, grouped] = /by \(([^)]+)\)/.exec(query) ?? []
-        for (const label of grouped?.split(', ') ?? []) {
-          expect(labels.get(name), query).toContain(label)
-        }
-      }
-    }
-  })
-})
-
-it('docs/grafana-dashboard.json is the dashboard whose form the compiler has checked', async () => {
-  const text = await readFile(new URL('../../docs/grafana-dashboard.json', import.meta.url), 'utf8')
-  expect(JSON.parse(text)).toEqual(dashboard)
 })

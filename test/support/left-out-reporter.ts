@@ -17,6 +17,11 @@ export default class LeftOutReporter implements Reporter {
     if (leftOut.some((name) => name.includes('Chromium'))) {
       lines.push('Is Chromium installed? apt-get install chromium, or CHROMIUM=<its path>')
     }
+    if (leftOut.some((name) => name.includes('Prometheus'))) {
+      lines.push(
+        'Is Prometheus installed? apt-get install --no-install-recommends prometheus, or PROMETHEUS=<its path>',
+      )
+    }
     if (leftOut.some((name) => name.includes('pseudo-terminal'))) {
       lines.push('Is script of util-linux installed? apt-get install bsdutils')
     }

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { ConnectionsSnapshot, WarningCode } from './snapshot.ts'
+import { type ConnectionsSnapshot, countingSource, type WarningCode } from './snapshot.ts'
 
 const WARNINGS: readonly WarningCode[] = [
   'clients-growing',
@@ -86,14 +86,17 @@ function addPools(registry: Registry, { pools }: ConnectionsSnapshot): void {
   }
 }
 
-function addTraffic(registry: Registry, { traffic }: ConnectionsSnapshot): void {
-  const counters = [
-    ['transactions_total', 'Transactions, of the pooler where it tells.', traffic.transactions],
-    ['queries_total', 'Queries that the pooler has passed on.', traffic.queries],
-  ] as const
-  for (const [name, help, value] of counters) {
-    if (value === null) continue
-    new Counter({ name: `nullpool_${name}`, help, registers: [registry] }).inc(value)
+function addTraffic(registry: Registry, snapshot: ConnectionsSnapshot): void {
+  const helps = {
+    transactions: 'Transactions, of the pooler where it tells.',
+    queries: 'Queries that the pooler has passed on.',
+  }
+  for (const counter of ['transactions', 'queries'] as const) {
+    const [value, source] = [snapshot.traffic[counter], countingSource(snapshot, counter)]
+    if (value === null || source === undefined) continue
+    const name = `nullpool_${counter}_total`
+    const options = { name, help: helps[counter], labelNames: ['source'], registers: [registry] }
+    new Counter(options).inc({ source }, value)
   }
 }
 

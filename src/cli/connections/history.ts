@@ -1,4 +1,4 @@
-import { type ConnectionsSnapshot, clientsOf, waitingOf } from './snapshot.ts'
+import { type ConnectionsSnapshot, clientsOf, countingSource, waitingOf } from './snapshot.ts'
 
 /** Ten minutes at one look every two seconds. */
 const CAPACITY = 300
@@ -10,7 +10,7 @@ export interface HistoryPoint {
   usedConnections: number | null
   clients: number
   waiting: number
-  /** Since the point before; `null` where nobody tells, or a counter began anew. */
+  /** Since the point before; `null` where nobody tells, somebody else does, or a counter began anew. */
   transactionsPerSecond: number | null
   queriesPerSecond: number | null
 }
@@ -42,9 +42,11 @@ export class History {
   }
 
   #rate(snapshot: ConnectionsSnapshot, counter: 'transactions' | 'queries'): number | null {
-    const [before, now] = [this.#last?.traffic[counter] ?? null, snapshot.traffic[counter]]
-    const seconds = (Date.parse(snapshot.takenAt) - Date.parse(this.#last?.takenAt ?? '')) / 1000
-    if (before === null || now === null || now < before || !(seconds > 0)) return null
-    return (now - before) / seconds
+    const last = this.#last
+    const [before, now] = [last?.traffic[counter] ?? null, snapshot.traffic[counter]]
+    if (!last || before === null || now === null || now < before) return null
+    const seconds = (Date.parse(snapshot.takenAt) - Date.parse(last.takenAt)) / 1000
+    if (countingSource(last, counter) !== countingSource(snapshot, counter)) return null
+    return seconds > 0 ? (now - before) / seconds : null
   }
 }

@@ -87,6 +87,12 @@ export interface Traffic {
   queries: number | null
 }
 
+/** Who tells a counter, the first that answers. */
+const COUNTING: Record<keyof Traffic, readonly SourceName[]> = {
+  transactions: ['pgbouncer', 'postgres', 'supabase'],
+  queries: ['pgbouncer', 'supabase'],
+}
+
 export type WarningCode =
   | 'clients-growing'
   | 'clients-waiting'
@@ -133,4 +139,14 @@ export function clientsOf({ pools }: ConnectionsSnapshot): number {
 /** Clients of all pools that wait for a connection. */
 export function waitingOf({ pools }: ConnectionsSnapshot): number {
   return pools.reduce((sum, pool) => sum + pool.clientsWaiting, 0)
+}
+
+/** Who told a counter. Each counts from a beginning of its own, so that the counts of two are not to be compared. */
+export function countingSource(
+  { sources }: Pick<ConnectionsSnapshot, 'sources'>,
+  counter: keyof Traffic,
+): SourceName | undefined {
+  const answers = (name: SourceName): boolean =>
+    sources.some((source) => source.name === name && source.state === 'answered')
+  return COUNTING[counter].find(answers)
 }

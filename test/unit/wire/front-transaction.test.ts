@@ -23,17 +23,17 @@ async function stageTransaction() {
 }
 
 describe('Front within a transaction that is lost', () => {
-  it('Front.outcome is that of the last transaction, and not of one before', async () => {
+  it('Transaction.outcome is that of the last transaction, and not of one before', async () => {
     const { wire, driver, peer } = await stageTransaction()
     driver.write(client.query('commit'))
     await peer.expect('Q')
-    expect(driver.front.outcome).toBe('unknown')
+    expect(driver.front.transaction.outcome).toBe('unknown')
     peer.send(server.commandComplete('COMMIT'), server.ready('I'))
     await driver.until('ZI')
-    expect(driver.front.outcome).toBe('committed')
+    expect(driver.front.transaction.outcome).toBe('committed')
     driver.write(client.query('begin'))
     await driver.until('ZT')
-    expect(driver.front.outcome).toBe('rolled back')
+    expect(driver.front.transaction.outcome).toBe('rolled back')
     await wire.upstream.close(() => new NullpoolError('ERR_SCOPE_CLOSED', 'Over.'))
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { History, type HistoryPoint } from '../../../../src/cli/connections/history.ts'
 import { findGrowth, LEAK_POINTS } from '../../../../src/cli/connections/leak.ts'
-import type { ConnectionsSnapshot } from '../../../../src/cli/connections/snapshot.ts'
+import type { ConnectionsSnapshot, SourceName } from '../../../../src/cli/connections/snapshot.ts'
 import { findWarnings } from '../../../../src/cli/connections/warnings.ts'
 
 /** One look every two seconds, with so many clients and transactions a second. */
@@ -112,6 +112,24 @@ describe('History', () => {
       10,
       null,
     ])
+  })
+
+  it('makes none of the counts of two sources', () => {
+    const history = new History()
+    const look = (second: number, name: SourceName, transactions: number) =>
+      history.add(
+        snapshot({
+          takenAt: new Date(second * 1000).toISOString(),
+          traffic: { transactions, queries: null },
+          sources: [{ name, state: 'answered', durationMs: 1 }],
+        }),
+      ).transactionsPerSecond
+    expect([
+      look(0, 'pgbouncer', 100),
+      look(2, 'postgres', 9_000),
+      look(4, 'postgres', 9_010),
+      look(6, 'pgbouncer', 10_000),
+    ]).toEqual([null, null, 5, null])
   })
 
   it('is bounded', () => {
