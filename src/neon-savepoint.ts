@@ -25,15 +25,19 @@ export class NeonSavepoint {
   readonly #send: Promise<Send>
   #leave: () => void = () => undefined
 
-  constructor(name: string, outer: Nesting, client: object) {
+  /**
+   * @param rollBack - Ends it where its client does not.
+   */
+  constructor(name: string, outer: Nesting, client: object, rollBack: () => Promise<unknown>) {
     this.name = name
     const left = new Promise<void>((resolve) => {
       this.#leave = resolve
     })
     this.#send = new Promise((resolve, reject) => {
       const work = (nesting: Nesting): Promise<void> => {
+        const closed = nesting.opens(client, rollBack)
         resolve(sendInTurn(nesting, client))
-        return left
+        return left.then(closed)
       }
       outer.enter(client, work).catch(reject)
     })

@@ -35,7 +35,6 @@ export class NeonSession implements NeonHost {
   #front: Front | undefined
   /** Its own transaction, where the request is one. */
   #savepoint: NeonSavepoint | undefined
-  #ended: () => void = () => undefined
 
   constructor(parts: ScopeParts) {
     this.#parts = parts
@@ -89,16 +88,14 @@ export class NeonSession implements NeonHost {
     const end = endTag(words)
     if (!end) return { text, send: savepoint.send }
     this.#savepoint = undefined
-    this.#ended()
     const what = end === 'COMMIT' ? 'release' : 'rollback to'
     return { text: `${what} ${savepoint.name}`, send: savepoint.end }
   }
 
   #begin(words: string, whole: OpenTransaction, rollBack: () => Promise<unknown>): Revised {
     if (!/^(begin( work| transaction)?|start transaction)$/.test(words)) throw savepointOptions()
-    const savepoint = new NeonSavepoint(nextSavepoint(whole), whole.nesting, this)
+    const savepoint = new NeonSavepoint(nextSavepoint(whole), whole.nesting, this, rollBack)
     this.#savepoint = savepoint
-    this.#ended = whole.beginPart(rollBack)
     return { text: `savepoint ${savepoint.name}`, send: savepoint.begin }
   }
 

@@ -39,8 +39,6 @@ export class OpenTransaction {
   /** The front of that one. */
   #ender: Front | undefined
   #fronts: Front[] = []
-  /** What rolls back a part that somebody beside has begun and not ended. */
-  #unended = new Set<() => Promise<unknown>>()
   #used = false
   #ending: 'commit' | 'rollback' | undefined
   #fail: (error: unknown) => void = () => undefined
@@ -73,16 +71,6 @@ export class OpenTransaction {
   /** Whose turn it is, for those who are let in beside. */
   get nesting(): Nesting {
     return this.#nesting
-  }
-
-  /**
-   * Somebody who was let in begins a part that ends before it does, at the latest with `rollBack`.
-   *
-   * @returns what is to be called at its end.
-   */
-  beginPart(rollBack: () => Promise<unknown>): () => void {
-    this.#unended.add(rollBack)
-    return () => void this.#unended.delete(rollBack)
   }
 
   /** Whether anybody is in it. */
@@ -157,8 +145,6 @@ export class OpenTransaction {
 
   /** Resolves once it is committed, or at once where nothing can go wrong; the connection stays. */
   async commit(): Promise<void> {
-    // Nobody has asked for it to be committed.
-    for (const rollBack of this.#unended) await rollBack().catch(() => undefined)
     const endsSafely = this.#beginning.endsSafely && !this.#fronts.some((front) => front.endMatters)
     const committed = this.#commit()
     if (!endsSafely) return committed
