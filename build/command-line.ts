@@ -1,4 +1,4 @@
-// Writes dist/cli/nullpool.js: the command line with the libraries it takes inside of it, so that a project
+// Writes dist/cli/nullpool.js and what it loads beside it: the command line with the libraries it takes inside of it, so that a project
 // that installs this package for its Worker does not install them.
 
 import { writeFile } from 'node:fs/promises'
@@ -10,8 +10,10 @@ const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.
 
 const { metafile } = await build({
   absWorkingDir: at('.'),
-  entryPoints: ['src/cli/nullpool.ts'],
-  outfile: at('dist/cli/nullpool.js'),
+  entryPoints: ['src/cli/nullpool.ts', 'src/cli/command-line.ts'],
+  outdir: at('dist/cli'),
+  // The second is loaded by the first, when that has taken the signals.
+  splitting: true,
   bundle: true,
   format: 'esm',
   platform: 'node',

@@ -26,7 +26,7 @@ const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'no-verify', 'verify
  */
 export function parseConnectionString(text: string): ConnectionTarget {
   const split = splitConnectionString(text)
-  const host = split.host.replace(/^\[|\]$/g, '').toLowerCase()
+  const host = checkHost(split.host.replace(/^\[|\]$/g, '').toLowerCase())
   const port = checkPort(split.port)
   const user = decode(split.user)
   const parameters = new URLSearchParams(split.query)
@@ -76,6 +76,12 @@ export function toTransactionMode(text: string): string {
   if (provider !== 'supabase-shared' || port !== 5432) return text
   const { hostEnd, portEnd } = splitConnectionString(text)
   return `${text.slice(0, hostEnd)}:6543${text.slice(portEnd)}`
+}
+
+/** What no DNS takes, and resolvers and certificates have odd words for. */
+function checkHost(host: string): string {
+  if (host.length <= 253 && !/[^.]{64}/.test(host)) return host
+  throw invalid('A host name has at most 253 characters, and 63 between two dots.')
 }
 
 function checkPort(port: string | undefined): number {

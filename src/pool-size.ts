@@ -78,8 +78,8 @@ export function recommendPoolSize(options: PoolSizeOptions): PoolSizeAdvice {
     fits,
     reasons: [
       `${percent} % of ${maxConnections} connections are ${share}${dataApi ? ': the Data API has a pool of its own' : ''}.`,
-      `${maxConnections} less ${reserved} reserved and ${others} of others leave ${left}; the smaller number, ${budget}, is for this pool.`,
-      `Shared by ${instances} ${instances === 1 ? 'instance, it has' : 'instances, each has'} ${each}: half of them stay open, so that old and new instances fit side by side during a deployment.`,
+      `${maxConnections} less ${reserved} reserved and ${others} of others leave ${left < 1 ? 'none' : `${left}; the smaller number, ${budget}, is for this pool`}.`,
+      `Shared by ${instances} ${instances === 1 ? 'instance, it has' : 'instances, each has'} ${each < 1 ? 'none' : `${each}: half of them stay open, so that old and new instances fit side by side during a deployment`}.`,
       ...(fits
         ? []
         : [

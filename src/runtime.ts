@@ -28,4 +28,6 @@ export interface Runtime {
   keepsConnections?(): boolean
   /** A new, empty context. Runtimes without one never see a value. */
   createContext<T>(): AsyncContext<T>
+  /** The same function, which sees the values of the work at hand, whoever calls it. */
+  bind<V extends unknown[], R>(callback: (...values: V) => R): (...values: V) => R
 }

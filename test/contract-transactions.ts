@@ -50,6 +50,26 @@ export function transactions(test: Test, { run }: Place): void {
       await scope.sql`drop table contract_money`
     }))
 
+  test('callbacks of a statement are in its transaction', () =>
+    run(async (scope) => {
+      await scope.sql`select 1`
+      const seen: unknown[] = []
+      await scope.transaction({ settings: { 'nullpool.inside': 'yes' } }, async (sql) => {
+        const batches: Promise<unknown>[] = []
+        const setting = 'nullpool.inside'
+        await sql`select 1`.forEach(() => {
+          batches.push(
+            scope.batch((inner) => [inner`select current_setting(${setting}, true) as inside`]),
+          )
+        })
+        seen.push(...(await Promise.all(batches)).flat(2))
+      })
+      assert.deepEqual(
+        seen.map((row) => ({ ...(row as object) })),
+        [{ inside: 'yes' }],
+      )
+    }))
+
   test('transaction() in a transaction is a savepoint', () =>
     run(async (scope) => {
       const seen = await scope.transaction(async (sql) => {

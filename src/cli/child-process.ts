@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ServerFolder } from './server-folder.ts'
-import { within } from './time-limit.ts'
+import { untilAborted, within } from './time-limit.ts'
 
 /** How long a server may take to become ready: a slow machine needs a second or two. */
 const READY_WITHIN_MS = 60_000
@@ -20,6 +20,8 @@ export interface Program {
   folder: ServerFolder
   /** Gets every line that the program prints. */
   onLog?: ((line: string) => void) | undefined
+  /** Ends it while it is on its way: to its end, or to being ready. */
+  signal?: AbortSignal | undefined
 }
 
 /** How a program that keeps running is told apart from one that ended. */
@@ -56,8 +58,13 @@ export class ProgramError extends Error {
 
 /** Runs a program that ends by itself, and throws {@link ProgramError} where it fails. */
 export async function runProgram(program: Program): Promise<void> {
-  const { child, lines, ended } = launch(program, 'SIGTERM')
-  await ended
+  const { child, pid, lines, ended } = launch(program, 'SIGTERM')
+  const outcome = await Promise.race([
+    ended.then(() => 'ended'),
+    untilAborted(program.signal).then(() => 'aborted'),
+  ])
+  if (outcome === 'aborted') await end(child, pid, ended, 'SIGTERM')
+  program.signal?.throwIfAborted()
   if (child.exitCode !== 0) throw failed(program, child, lines)
 }
 
@@ -71,9 +78,11 @@ export async function startServer(
   const outcome = await within(READY_WITHIN_MS, [
     seen(behaviour.readyLine).then(() => 'ready'),
     ended.then(() => 'ended'),
+    untilAborted(program.signal).then(() => 'aborted'),
   ])
   if (outcome !== 'ready') {
     await stop()
+    program.signal?.throwIfAborted()
     throw outcome === 'ended' ? failed(program, child, lines) : late(program, lines)
   }
   let stopped: Promise<void> | undefined

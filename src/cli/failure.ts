@@ -22,3 +22,13 @@ export function explainFailure(error: unknown): void {
   process.stderr.write(`nullpool: ${message}\n`)
   process.exitCode = error instanceof CommandFailure ? error.exitCode : 2
 }
+
+/** Refuses the empty name that a variable leaves which is not set. */
+export function requireName(
+  option: string,
+  what: 'file' | 'folder',
+  name: string | undefined,
+): void {
+  if (name !== '') return
+  throw new CommandFailure(`${option} names no ${what}: is the variable set in this shell?`)
+}

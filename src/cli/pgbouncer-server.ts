@@ -55,7 +55,7 @@ export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBounc
     return await startOnPort(options.port, async (port) => {
       const config = await writeConfig(folder, port, options, administrator)
       const server = await startServer(
-        { file, arguments: [config], folder, onLog: options.onLog },
+        { file, arguments: [config], folder, onLog: options.onLog, signal: options.signal },
         // It keeps nothing that must be saved, and every other signal has changed its meaning
         // between its versions: since 1.23 SIGTERM waits for the clients.
         { readyLine: 'process up: PgBouncer', stopSignal: 'SIGKILL' },

@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { runProgram } from './child-process.ts'
+import { makeFolder } from './make-folder.ts'
 import type { PostgresServerOptions } from './postgres-options.ts'
 import type { PostgresPrograms } from './postgres-programs.ts'
 import { giveTo, isReachable, type ServerFolder } from './server-folder.ts'
@@ -16,6 +19,8 @@ export interface PostgresCluster {
 /** Kept with the cluster, because a second start has no other way to learn the password. */
 const PASSWORD_FILE = 'nullpool-password'
 
+const OTHER = 'Choose another data folder.'
+
 /** Creates the database files, or finds the ones that an earlier start created. */
 export async function prepareCluster(
   folder: ServerFolder,
@@ -26,13 +31,14 @@ export async function prepareCluster(
   const path = resolve(options.dataDirectory ?? join(folder.path, 'data'))
   const content = await contentOf(path)
   if (content.includes(PASSWORD_FILE)) {
+    await checkMajor(path, programs)
     return { path, password: await readFile(join(path, PASSWORD_FILE), 'utf8') }
   }
   if (content.length > 0) {
-    throw new Error(`${path} is not empty and holds no database that nullpool created.`)
+    throw new Error(`${path} is not empty and holds no database that nullpool created. ${OTHER}`)
   }
-  options.onProgress?.('Creating the database files.')
   await createDataDirectory(path, folder)
+  options.onProgress?.('Creating the database files.')
   const password = randomBytes(18).toString('base64url')
   await runProgram({
     file: programs.initdb,
@@ -51,6 +57,7 @@ export async function prepareCluster(
     ],
     folder,
     onLog: options.onLog,
+    signal: options.signal,
   })
   await writeFile(join(path, PASSWORD_FILE), password, { mode: 0o600 })
   return { path, password }
@@ -60,19 +67,46 @@ async function contentOf(path: string): Promise<string[]> {
   try {
     return await readdir(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    if (code === 'ENOTDIR') {
+      const isFile = await stat(path).then(
+        () => true,
+        () => false,
+      )
+      throw new Error(`${path} ${isFile ? 'is no folder' : 'cannot be made (ENOTDIR)'}. ${OTHER}`, {
+        cause: error,
+      })
+    }
+    throw new Error(`${path} cannot be read (${code}). ${OTHER}`, { cause: error })
   }
 }
 
 async function createDataDirectory(path: string, folder: ServerFolder): Promise<void> {
   const { identity } = folder
-  await mkdir(dirname(path), { recursive: true })
+  await made(path, dirname(path))
   if (!(await isReachable(dirname(path), identity))) {
     throw new Error(
       `Postgres does not run as root, and the user "${identity?.name}" can't reach ${path}. Choose a data folder outside of root's own.`,
     )
   }
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  await made(path, path, 0o700)
   await giveTo(path, identity)
+}
+
+async function made(path: string, part: string, mode?: number): Promise<void> {
+  await makeFolder(part, mode).catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`${path} cannot be made (${cause.code}). ${OTHER}`, { cause })
+  })
+}
+
+/** Postgres reads the files of its own major version alone. */
+async function checkMajor(path: string, programs: PostgresPrograms): Promise<void> {
+  const kept = (await readFile(join(path, 'PG_VERSION'), 'utf8')).trim()
+  const { stdout } = await promisify(execFile)(programs.postgres, ['--version'])
+  const own = /\d+/.exec(stdout)?.[0]
+  if (kept === own) return
+  throw new Error(
+    `${path} holds a database of Postgres ${kept}, and this is Postgres ${own}. ${OTHER.slice(0, -1)}, and move what is in this one with pg_dump.`,
+  )
 }

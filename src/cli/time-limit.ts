@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+
 /** The first outcome, or `undefined` when the time is over. */
 export async function within<Outcome>(
   milliseconds: number,
@@ -12,4 +14,9 @@ export async function within<Outcome>(
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** Resolves when the signal aborts; never, where there is none. */
+export async function untilAborted(signal: AbortSignal | undefined): Promise<undefined> {
+  if (signal?.aborted !== true) await once(signal ?? new EventTarget(), 'abort')
 }

@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { CommandFailure } from './failure.ts'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * A folder of the user's own, which nobody else can read, made where it is missing.
@@ -13,6 +14,11 @@ export async function userFolder(kind: 'cache' | 'state'): Promise<string> {
   const told = process.env[variable] ?? ''
   // The specification has relative paths ignored.
   const folder = join(isAbsolute(told) ? told : join(homedir(), usual), 'nullpool')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, 0o700).catch((cause: NodeJS.ErrnoException) => {
+    throw new CommandFailure(
+      `${folder} cannot be made (${cause.code}). Set ${variable} to a folder in which this user may write.`,
+      { cause },
+    )
+  })
   return folder
 }

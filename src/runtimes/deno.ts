@@ -35,4 +35,5 @@ export const runtime: Runtime = {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }
   },
+  bind: (callback) => AsyncLocalStorage.bind(callback),
 }

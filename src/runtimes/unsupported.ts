@@ -22,4 +22,5 @@ export const runtime: Runtime = {
   createContext<T>(): AsyncContext<T> {
     return { run: (_value, work) => work(), get: () => undefined }
   },
+  bind: (callback) => callback,
 }

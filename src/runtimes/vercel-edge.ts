@@ -8,7 +8,10 @@ import { waitUntilOnVercel } from './vercel-request.ts'
 /** Globals of Vercel's Edge Runtime; a bundler may replace the first by its value. */
 declare const process: { env: Record<string, string | undefined> } | undefined
 declare const AsyncLocalStorage:
-  | (new <T>() => { run<R>(store: T, work: () => R): R; getStore(): T | undefined })
+  | {
+      new <T>(): { run<R>(store: T, work: () => R): R; getStore(): T | undefined }
+      bind: Runtime['bind']
+    }
   | undefined
 
 /** Neon's hosts by Neon's own route, all others through the gateway of the environment. */
@@ -42,6 +45,8 @@ export const runtime: Runtime = {
     const storage = new AsyncLocalStorage<T>()
     return { run: (value, work) => storage.run(value, work), get: () => storage.getStore() }
   },
+  bind: (callback) =>
+    typeof AsyncLocalStorage === 'undefined' ? callback : AsyncLocalStorage.bind(callback),
 }
 
 function variable(name: string): string | undefined {

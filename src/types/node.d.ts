@@ -51,6 +51,7 @@ declare module 'node:tls' {
 
 declare module 'node:async_hooks' {
   export class AsyncLocalStorage<T> {
+    static bind<V extends unknown[], R>(callback: (...values: V) => R): (...values: V) => R
     run<R>(store: T, callback: () => R): R
     getStore(): T | undefined
   }

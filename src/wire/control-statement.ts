@@ -19,9 +19,6 @@ const BEGINNINGS: ReadonlySet<string> = new Set(
 /** Nearly all statements show their first word by here, and those that count end here. */
 const GLANCE = 200
 
-/** Nobody writes longer ones of these, comments included. */
-const LONGEST = 10_000
-
 /**
  * The words of a statement that may begin, end or shape a transaction, in lower case, with one space between
  * and without comments, empty statements in front and a last semicolon; `undefined` for every other statement.
@@ -32,8 +29,10 @@ export function controlWords(statement: Uint8Array): string | undefined {
   const glance = statementText(statement, GLANCE)
   if (glance.length < GLANCE) return wordsOf(glance)
   const head = headOf(glance)
-  if (head !== undefined && !HEADS.test(head)) return undefined
-  return wordsOf(statementText(statement, LONGEST))
+  // What ends with the glance may go on behind it.
+  const isWhole = head !== undefined && !glance.toLowerCase().endsWith(head)
+  if (isWhole && !HEADS.test(head)) return undefined
+  return wordsOf(statementText(statement))
 }
 
 /** Looks at the first letters, without a text of them: nearly every statement is no such one. */

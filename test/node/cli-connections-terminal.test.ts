@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startCountingProxy } from '../support/counting-proxy.ts'
 import { hasPseudoTerminal, PseudoTerminal } from '../support/pseudo-terminal.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -39,6 +40,20 @@ describe.skipIf(!hasPseudoTerminal)('nullpool connections in a pseudo-terminal',
     terminal.type('q')
     await terminal.exited
     expect(terminal.output).toContain('as before, code 0')
+  })
+
+  it('ends at the first Ctrl-C while a look hangs', async () => {
+    const proxy = await startCountingProxy({ target: database.servers.postgres })
+    const slow = database.url({ ...database.servers.postgres, port: proxy.port })
+    await using terminal = new PseudoTerminal(['connections', slow, '--watch', '0.3'])
+    await terminal.shows((screen) => screen.includes('q quit'))
+    proxy.stall('down')
+    const before = proxy.turns
+    await proxy.until(({ turns }) => turns > before)
+    terminal.type('\x03')
+    await terminal.exited
+    expect(terminal.output).toContain('as before, code 0')
+    await proxy.stop()
   })
 
   it('sorts, filters and pauses', async () => {

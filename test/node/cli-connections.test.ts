@@ -1,9 +1,15 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { ConnectionsSnapshot } from '../../src/cli/connections/snapshot.ts'
 import { CommandLine, runCommand } from '../support/command-line.ts'
 import { look } from '../support/connections-look.ts'
+import { startCountingProxy } from '../support/counting-proxy.ts'
+import { makeFolder } from '../support/local-machine.ts'
+import { runNullpool } from '../support/run-nullpool.ts'
 import { startStrictPooler } from '../support/strict-pooler.ts'
+import { TcpServer } from '../support/tcp-server.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 const { postgres: server, caFile } = inject('servers')
@@ -124,6 +130,39 @@ describe('nullpool connections', () => {
     await held.end()
   })
 
+  it.for([
+    [['--once'], 'SIGINT', 130],
+    [['--json'], 'SIGTERM', 143],
+    [['--watch', '1'], 'SIGINT', 130],
+    [['--web'], 'SIGINT', 130],
+    [['--prometheus', ':0'], 'SIGTERM', 143],
+  ] as const)('%o ends at the first %s while a login hangs', async ([form, signal, code]) => {
+    await using silent = await TcpServer.start()
+    await using command = new CommandLine([
+      'connections',
+      `postgres://u:p@${silent.address}/d`,
+      ...form,
+    ])
+    await silent.until(({ received }) => received > 0)
+    command.interrupt(signal)
+    expect(await command.exitCode).toBe(code)
+    // Nobody has waited for the time limit of the login.
+    expect(command.printed).toEqual({ stdout: '', stderr: '' })
+  })
+
+  it('ends at the first signal while a look hangs, as it does between two looks', async () => {
+    const proxy = await startCountingProxy({ target: server })
+    const url = database.url({ ...server, port: proxy.port })
+    await using command = new CommandLine(['connections', url, '--json', '--watch', '0.2'])
+    await command.until(({ stdout }) => stdout.includes('\n'))
+    proxy.stall('down')
+    const before = proxy.turns
+    await proxy.until(({ turns }) => turns > before)
+    command.interrupt()
+    expect(await command.exitCode).toBe(0)
+    await proxy.stop()
+  })
+
   it('sees a leak: clients grow, and requests do not', async () => {
     await using command = new CommandLine([
       'connections',
@@ -168,8 +207,26 @@ describe('nullpool connections', () => {
     expect(refused.stderr).toMatch(/certificate/i)
   })
 
+  it('finds the string in .dev.vars and says so, and reads a JDBC URL', async () => {
+    const folder = await makeFolder()
+    const url = database.url(server)
+    await writeFile(join(folder, '.dev.vars'), `DATABASE_URL="${url}"\n`)
+    const found = await runNullpool(['connections', '--json'], { cwd: folder })
+    expect(found).toMatchObject({
+      code: 0,
+      errors: 'The connection string is DATABASE_URL of .dev.vars.\n',
+    })
+    const login = new URLSearchParams({ user: server.user, password: server.password })
+    const jdbc = `jdbc:postgresql://${server.host}:${server.port}/${database.name}?${login}`
+    expect(await runNullpool(['connections', jdbc, '--json'])).toMatchObject({
+      code: 0,
+      errors: 'The connection string is a JDBC URL.\n',
+    })
+  })
+
   it.each([
-    [[], /There is no database to look at: .*DATABASE_URL/],
+    [[''], /The connection string is empty/],
+    [[], /There is no database to look at, .*DATABASE_URL/],
     [['http://example.com'], /ERR_URL|HTTP API/],
     [['--watch', '0'], /a number of seconds from 0.2 to 3600/],
     [['--prometheus', 'example.com:1'], /A place to listen at/],

@@ -159,7 +159,11 @@ describe('nullpool dev, asked for what cannot be', () => {
       await using program = bed.dev(['--port', `${port}`])
       expect(await program.exitCode).toBe(2)
       expect(program.errors).toEqual([
-        `nullpool: Port ${port} is already in use. Stop what listens there, or choose another one: --port ${port + 1}`,
+        expect.stringMatching(
+          RegExp(
+            `^nullpool: Port ${port} is already in use\\. Stop what listens there, or choose another one: --port \\d+$`,
+          ),
+        ),
       ])
     })
   })

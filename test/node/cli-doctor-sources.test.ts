@@ -76,6 +76,22 @@ describe('nullpool doctor', () => {
     expect(alone.firstFailure?.fix).toContain(`npx wrangler hyperdrive get ${ID}`)
   })
 
+  it('reads what other tools write, and warns that the package does not', async () => {
+    const { host, port, user, password } = servers.postgres
+    const keywords = `host=${host} port=${port} user=${user} password='${password}' dbname=${bed.database.name}`
+    const report = await examine([keywords])
+    expect(step(report, 'login').verdict).toBe('ok')
+    expect(step(report, 'connection-string')).toMatchObject({
+      verdict: 'warning',
+      data: { writtenAs: 'keywords' },
+      notes: [{ code: 'other-form', fix: expect.stringContaining('postgres://') }],
+    })
+    expect(report.recommendation?.changed).toBe(true)
+    const foreign = await examine(['mysql://u:s3cret@h.example/d'])
+    expect(foreign.firstFailure).toMatchObject({ step: 'connection-string', code: 'unparsable' })
+    expect(JSON.stringify([report, foreign])).not.toMatch(new RegExp(`s3cret|${password}`))
+  })
+
   it('says where it has looked, and which file cannot be read', async () => {
     await writeFile(join(folder, 'wrangler.toml'), 'name = ')
     const report = await examine([], { directory: folder })
@@ -120,7 +136,7 @@ describe('nullpool doctor', () => {
   it.each([
     [['--timeout', 'soon'], 'from 100 to 60000'],
     [['--resolver', 'dns.example'], 'an IP address'],
-    [['--ca', '/nowhere.pem'], 'cannot be read: ENOENT'],
+    [['--ca', '/nowhere.pem'], '--ca cannot be read (ENOENT).'],
   ])('refuses %s', async (parameters, reason) => {
     const { stdout, stderr, exitCode } = await runDoctor([
       'postgres://u:p@127.0.0.1:1/d',

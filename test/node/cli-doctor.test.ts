@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { STEPS } from '../../src/cli/doctor/report.ts'
 import { type PgBouncerServer, startPgBouncer } from '../../src/cli/pgbouncer-server.ts'
@@ -128,6 +131,32 @@ describe('nullpool doctor of Postgres itself', () => {
       'workers-untrusted',
     ])
     expect(await examine([url, '--strict'], { environment })).toMatchObject({ exitCode: 1 })
+  })
+
+  it('counts DENO_CERT of this machine, and does not advise what is there already', async () => {
+    const url = bed.database.url(servers.postgres, { query: '?sslmode=verify-full' })
+    const folder = await mkdtemp(join(tmpdir(), 'nullpool-doctor-'))
+    const otherFile = join(folder, 'other.pem')
+    await writeFile(otherFile, servers.otherCa)
+    const seen = async (file: string, extra = servers.caFile) => {
+      const environment = { NODE_EXTRA_CA_CERTS: extra, DENO_CERT: file }
+      return step(await examine([url], { environment }), 'tls').notes
+    }
+    expect((await seen(servers.caFile)).map(({ code }) => code)).toEqual(['workers-untrusted'])
+    const [other] = await seen(otherFile)
+    expect(other).toMatchObject({ code: 'deno-untrusted' })
+    expect(other?.message).toContain(
+      `DENO_CERT is set, and ${otherFile} does not hold its authority`,
+    )
+    expect(other?.fix).not.toContain('set DENO_CERT')
+    const [missing] = await seen(join(folder, 'missing.pem'))
+    expect(missing?.message).toContain('DENO_CERT is set, and the file cannot be read (ENOENT)')
+    const [untrusted] = await seen(otherFile, otherFile)
+    expect(untrusted).toMatchObject({ code: 'certificate-private' })
+    expect(untrusted?.fix).toContain(
+      'put it into the file of NODE_EXTRA_CA_CERTS, and into that of DENO_CERT',
+    )
+    await rm(folder, { recursive: true })
   })
 
   it('takes TLS without asking for it, where the string says so', async () => {

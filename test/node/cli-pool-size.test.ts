@@ -1,8 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
 import { startCountingProxy } from '../support/counting-proxy.ts'
-import { connected } from '../support/local-machine.ts'
+import { connected, makeFolder } from '../support/local-machine.ts'
 import { runNullpool } from '../support/run-nullpool.ts'
 
 const { certificateFiles: tls, caFile } = inject('servers')
@@ -45,9 +47,9 @@ describe('nullpool pool-size, from flags', () => {
 
   it.for([
     [[], 'Or give --max-connections.'],
-    [['--max-connections', 'many'], 'It takes a whole number.'],
-    [['--max-connections', '0'], 'maxConnections'],
-    [['--max-connections', '60', '--instances', '0'], 'instances'],
+    [['--max-connections', 'many'], 'It takes a whole number from 1 on.'],
+    [['--max-connections', '0'], '--max-connections'],
+    [['--max-connections', '60', '--instances', '0'], '--instances'],
   ] as const)('refuses %o', async ([parts, words]) => {
     const { code, output, errors } = await poolSize(...parts)
     expect(code).not.toBe(0)
@@ -122,6 +124,21 @@ describe('nullpool pool-size, from a live server', () => {
     expect(refused.code).toBe(2)
     expect(refused.errors).toMatch(/certificate/)
     expect(await poolSize(url, '--ca', caFile)).toMatchObject({ code: 0 })
+  })
+
+  it('finds the string in .env, and reads keywords of libpq', async () => {
+    const folder = await makeFolder()
+    await writeFile(join(folder, '.env'), `DATABASE_URL=${login('app')}\n`)
+    const found = await runNullpool(['pool-size', '--json'], { cwd: folder })
+    expect(found).toMatchObject({
+      code: 0,
+      errors: 'The connection string is DATABASE_URL of .env.\n',
+    })
+    const keywords = `host=127.0.0.1 port=${server.port} user=app password=apples dbname=postgres`
+    expect(await poolSize(keywords, '--json')).toMatchObject({
+      code: 0,
+      errors: 'The connection string is keywords of libpq.\n',
+    })
   })
 
   it('tries a wrong password once, and does not repeat it', async () => {

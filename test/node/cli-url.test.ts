@@ -1,5 +1,5 @@
-import { copyFile, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, cp, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { connected, makeFolder } from '../support/local-machine.ts'
 import { runNullpool } from '../support/run-nullpool.ts'
@@ -30,6 +30,7 @@ describe('nullpool url', () => {
     const { code, output, errors } = await url(`${SHARED}:6543/postgres`, '--json')
     expect({ code, errors }).toEqual({ code: 0, errors: '' })
     expect(JSON.parse(output)).toEqual({
+      writtenAs: null,
       provider: 'supabase-shared',
       mode: 'transaction',
       host: 'aws-0-eu-west-1.pooler.supabase.com',
@@ -134,6 +135,41 @@ describe('nullpool url', () => {
     )
   })
 
+  it('reads what other tools write, and says what it was taken for', async () => {
+    const jdbc = 'jdbc:postgresql://h.example:6543/d?user=u&password=s3cret'
+    const words = await url(jdbc)
+    expect(words).toMatchObject({ code: 0, errors: '' })
+    expect(words.output).toMatch(/^Given as +a JDBC URL\n/)
+    const written = 'postgresql://u:***@h.example:6543/d'
+    for (const [text, form, given] of [
+      [jdbc, 'jdbc', 'a JDBC URL'],
+      ['postgresql+psycopg://u:s3cret@h.example:6543/d', 'dialect', 'a URL of a tool'],
+      ['host=h.example port=6543 user=u password=s3cret dbname=d', 'keywords', 'keywords of libpq'],
+      ['u:s3cret@h.example:6543/d', 'bare', 'a URL without its postgres://'],
+    ] as const) {
+      const { code, output, errors } = await url(text, '--print', 'string')
+      expect({ code, output }).toEqual({ code: 0, output: `${written}\n` })
+      expect(errors).toContain(`The connection string is ${given}`)
+      expect(JSON.parse((await url(text, '--json')).output).writtenAs).toBe(form)
+    }
+  })
+
+  it.for([
+    ['.dev.vars', 'DATABASE_URL'],
+    ['.env', 'POSTGRES_URL'],
+  ] as const)('takes the string of %s, and says so', async ([file, variable]) => {
+    const folder = await makeFolder()
+    await writeFile(join(folder, file), `${variable}="${SHARED}:6543/postgres"\n`)
+    const { code, output, errors } = await runNullpool(['url', '--print', 'string'], {
+      cwd: folder,
+    })
+    expect({ code, errors }).toEqual({
+      code: 0,
+      errors: `The connection string is ${variable} of ${file}.\n`,
+    })
+    expect(output).toContain(`postgres.${REF}:***@`)
+  })
+
   it('ends with 2 for what cannot work, and never quotes it', async () => {
     const placeholder = await url(SHARED.replace('s3cret', '[YOUR-PASSWORD]'), '--print', 'string')
     expect(placeholder.code).toBe(2)
@@ -146,6 +182,8 @@ describe('nullpool url', () => {
     }
     const none = await url()
     expect(none).toMatchObject({ code: 2, errors: expect.stringContaining('DATABASE_URL') })
+    const empty = await url('')
+    expect(empty).toMatchObject({ code: 2, errors: expect.stringContaining('is empty.') })
   })
 
   it('has no colours in a pipe, and has them where they are forced', async () => {
@@ -162,8 +200,7 @@ describe('nullpool url', () => {
   it('does without the driver, and without this repository', async () => {
     const folder = await makeFolder()
     const file = join(folder, 'dist/cli/nullpool.js')
-    await mkdir(join(folder, 'dist/cli'), { recursive: true })
-    await copyFile(NULLPOOL, file)
+    await cp(dirname(NULLPOOL), dirname(file), { recursive: true })
     await copyFile('package.json', join(folder, 'package.json'))
     const alone = { file, cwd: folder }
     expect(await runNullpool(['url', `${SHARED}:6543`, '--json'], alone)).toMatchObject({ code: 0 })

@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const { pgbouncer, postgres } = inject('servers')
 const CLAIMS = { sub: 'u1', role: 'authenticated' }
 
-// Servers pass over an empty statement: what follows it ends a transaction like any other.
+// Servers pass over empty statements and comments: what follows them ends a transaction like any other.
 describe('a statement that ends a transaction behind an empty one', () => {
   let bed: TestDatabase
   beforeAll(async () => {
@@ -23,33 +23,38 @@ describe('a statement that ends a transaction behind an empty one', () => {
   const ids = async (): Promise<number[]> =>
     (await bed.sql`select id from t order by id`).map(({ id }) => id)
 
-  it('leaves the role and the claims of a request', async () => {
-    const database = createDatabase({ url: bed.url(pgbouncer ?? postgres), pooler: 'pgbouncer' })
-    const user = await database
-      .run({}, (scope) =>
-        scope.as(CLAIMS).transaction(async (sql) => {
+  describe.each([
+    ['a semicolon', ';commit and chain'],
+    ['a long comment', `/*${'x'.repeat(10_000)}*/ commit and chain`],
+  ])('behind %s', (_what, end) => {
+    it('leaves the role and the claims of a request', async () => {
+      const database = createDatabase({ url: bed.url(pgbouncer ?? postgres), pooler: 'pgbouncer' })
+      const user = await database
+        .run({}, (scope) =>
+          scope.as(CLAIMS).transaction(async (sql) => {
+            await sql`select 1`
+            await sql.unsafe(end).catch(() => undefined)
+            const [row] = await sql`select current_user as name`
+            return row?.name
+          }),
+        )
+        .catch((error: Error) => error.name)
+      expect(user).not.toBe('postgres')
+    })
+
+    it('leaves the role and the claims of a pool', async () => {
+      await using pool = createPool({ url: bed.url(postgres), pooler: 'postgres' })
+      const user = await pool
+        .as(CLAIMS)
+        .transaction(async (sql) => {
           await sql`select 1`
-          await sql.unsafe(';commit and chain').catch(() => undefined)
+          await sql.unsafe(end).catch(() => undefined)
           const [row] = await sql`select current_user as name`
           return row?.name
-        }),
-      )
-      .catch((error: Error) => error.name)
-    expect(user).not.toBe('postgres')
-  })
-
-  it('leaves the role and the claims of a pool', async () => {
-    await using pool = createPool({ url: bed.url(postgres), pooler: 'postgres' })
-    const user = await pool
-      .as(CLAIMS)
-      .transaction(async (sql) => {
-        await sql`select 1`
-        await sql.unsafe(';commit and chain').catch(() => undefined)
-        const [row] = await sql`select current_user as name`
-        return row?.name
-      })
-      .catch((error: Error) => error.name)
-    expect(user).not.toBe('postgres')
+        })
+        .catch((error: Error) => error.name)
+      expect(user).not.toBe('postgres')
+    })
   })
 
   it.each([';commit', '/* x */ ; COMMIT', ';;end'])(

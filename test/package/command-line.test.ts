@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { root } from './built.ts'
 
@@ -6,7 +6,9 @@ const read = (path: string): Promise<string> => readFile(new URL(path, root), 'u
 
 describe('the bundle of the command line', () => {
   it('comes with the licences of everything that is inside of it', async () => {
-    const bundle = await read('dist/cli/nullpool.js')
+    const files = (await readdir(new URL('dist/cli/', root))).filter((name) => name.endsWith('.js'))
+    const texts = await Promise.all(files.map((name) => read(`dist/cli/${name}`)))
+    const bundle = texts.join('\n')
     const inside = [...bundle.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)]
     const names = new Set(inside.map(([, name]) => name))
     expect(names.size).toBeGreaterThan(3)

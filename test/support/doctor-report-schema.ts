@@ -23,7 +23,7 @@ const DATA: Record<(typeof STEPS)[number], z.ZodType> = {
   }),
   'connection-string': z.strictObject({
     ...{ host: z.string(), port: z.int(), user: z.string(), database: z.string() },
-    ...{ provider: z.string(), statedMode: mode },
+    ...{ provider: z.string(), statedMode: mode, writtenAs: nullableText },
   }),
   dns: z.strictObject({
     a: z.array(z.ipv4()),

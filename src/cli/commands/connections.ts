@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readListenAddress } from '../connections/listen-address.ts'
 import { showConnections } from '../connections/run.ts'
 import { IDLE_LIMIT_SECONDS } from '../connections/warnings.ts'
 import { CommandFailure } from '../failure.ts'
+import type { ReleaseSignals } from '../held-signals.ts'
+import { exitCodeOf, type Interruption, takeInterruption } from '../interruption.ts'
+import { readAuthority } from '../source/read-authority.ts'
 
 const DEFAULT_INTERVAL_SECONDS = 2
 
@@ -21,11 +23,14 @@ interface Options {
 }
 
 /** Adds `nullpool connections`. */
-export function registerConnections(program: Command): void {
+export function registerConnections(program: Command, release: ReleaseSignals): void {
   program
     .command('connections')
     .description('who is connected to the database, live: by role, application, state and pool')
-    .argument('[url]', 'a connection string; without it DATABASE_URL')
+    .argument(
+      '[url]',
+      'a connection string; default: DATABASE_URL, .dev.vars, .env, Wrangler’s configuration',
+    )
     .option('--once', 'look once; so it is where the output is no terminal')
     .option('--json', 'print one JSON document; with --watch one a line')
     .option('--watch <seconds>', 'look every so many seconds (default: 2)', seconds(0.2, 3600))
@@ -40,27 +45,27 @@ export function registerConnections(program: Command): void {
     )
     .option('--ca <file>', 'trust these root certificates (PEM)')
     .option('--strict', 'end with 1 where there is something to warn of')
-    .action(run)
+    .action((url: string | undefined, options: Options) =>
+      run(
+        url,
+        options,
+        takeInterruption(() => {}, release),
+      ),
+    )
 }
 
-async function run(url: string | undefined, options: Options): Promise<void> {
-  const interruption = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      // Whoever asks twice does not want to wait for a server that does not answer.
-      if (interruption.signal.aborted) process.exit(130)
-      interruption.abort()
-    })
-  }
-  // Whoever read along is gone, as in `nullpool connections | head`.
-  process.stdout.on('error', () => interruption.abort())
+async function run(
+  url: string | undefined,
+  options: Options,
+  interruption: Interruption,
+): Promise<void> {
   const { json = false, web, prometheus, watch } = options
   const isLive = Boolean(watch || web || prometheus || (process.stdout.isTTY && !json))
-  const { snapshot } = await showConnections(
+  const look = await showConnections(
     {
       url,
       admin: options.admin,
-      ca: await readCa(options.ca),
+      ca: options.ca === undefined ? undefined : await readAuthority(options.ca),
       withQueries: options.queries ?? false,
       intervalMs: (watch ?? DEFAULT_INTERVAL_SECONDS) * 1000,
       idleLimitSeconds: options.idleLimit,
@@ -74,7 +79,10 @@ async function run(url: string | undefined, options: Options): Promise<void> {
     },
     process.env,
   )
-  if (options.strict && snapshot.warnings.length > 0) process.exitCode = 1
+  if (look === undefined) process.exitCode = exitCodeOf(interruption)
+  else if (options.strict && look.snapshot.warnings.length > 0) process.exitCode = 1
+  // What is under way at a server that does not answer would keep it alive.
+  if (isLive || interruption.signal.aborted) process.exit()
 }
 
 function webAddress(web: string | true | undefined): { host: string; port: number } | undefined {
@@ -82,13 +90,6 @@ function webAddress(web: string | true | undefined): { host: string; port: numbe
   const { host, port } = readListenAddress(web === true ? '0' : web)
   if (host === '127.0.0.1' || host === '::1') return { host, port }
   throw new CommandFailure('The page is for this machine alone: give --web a port without a host.')
-}
-
-async function readCa(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined
-  return await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandFailure(`The file of --ca cannot be read (${error.code}).`)
-  })
 }
 
 function seconds(least: number, most: number): (text: string) => number {

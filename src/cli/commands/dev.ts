@@ -2,13 +2,14 @@ import { confirm, isCancel } from '@clack/prompts'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type DevAnswer, runDev } from '../dev/run-dev.ts'
 import { CommandFailure } from '../failure.ts'
-import { takeInterruption } from '../interruption.ts'
+import type { ReleaseSignals } from '../held-signals.ts'
+import { type Interruption, takeInterruption } from '../interruption.ts'
 import { manifest } from '../manifest.ts'
 
 interface Flags {
   port: number
   migrations?: string
-  sql: string[]
+  sql?: string[]
   data?: string
   tls?: boolean
   gateway?: number | true
@@ -18,14 +19,14 @@ interface Flags {
 }
 
 /** Adds `nullpool dev`. */
-export function registerDev(program: Command): void {
+export function registerDev(program: Command, release: ReleaseSignals): void {
   program
     .command('dev')
     .description('run a local Postgres behind PgBouncer in transaction mode, until Ctrl-C')
     .argument('[command...]', 'a program to run beside it, behind --, with DATABASE_URL set')
     .option('--port <number>', 'the port of the pooler', readPort, 6543)
     .option('--migrations <folder>', 'run its .sql files, in the order of their names')
-    .option('--sql <file>', 'run this file behind them; can be given again', collect, [])
+    .option('--sql <file>', 'run this file behind them; can be given again', collect)
     .option('--data <folder>', 'keep the data in this folder')
     .option('--tls', 'take TLS too, with a certificate of a local authority')
     .option('--gateway [port]', 'have the gateway for runtimes without TCP, on 8788', readPort)
@@ -33,16 +34,22 @@ export function registerDev(program: Command): void {
     .option('--yes', 'install Postgres without asking, where it is missing')
     .option('--json', 'print what is up as one JSON document')
     .action(async (command: string[], flags: Flags) => {
-      process.exitCode = await dev(command, flags)
+      const interruption = takeInterruption(() => {
+        console.error('Stopping.')
+        // postgres.js tells nobody of a question of its own that the server has not answered when it ends.
+        process.on('unhandledRejection', () => {})
+      }, release)
+      process.exitCode = await dev(command, flags, interruption)
+      // What was given up half-way must not keep it alive.
+      if (interruption.signal.aborted) process.exit()
     })
 }
 
-async function dev(command: string[], flags: Flags): Promise<number> {
+async function dev(command: string[], flags: Flags, interruption: Interruption): Promise<number> {
   const { json, yes } = flags
   if (json && command.length > 0) {
     throw new CommandFailure('The output is the command’s: --json goes without one.')
   }
-  const interruption = takeInterruption(() => console.error('Stopping.'))
   const { signal } = interruption
   const print = (line: string) => {
     if (!signal.aborted) console.error(line)
@@ -51,7 +58,7 @@ async function dev(command: string[], flags: Flags): Promise<number> {
     return await runDev(
       {
         port: flags.port,
-        sql: flags.sql,
+        sql: flags.sql ?? [],
         tls: flags.tls ?? false,
         supabase: flags.supabase ?? false,
         ...(flags.migrations !== undefined && { migrations: flags.migrations }),
@@ -103,7 +110,7 @@ async function ask(folder: string): Promise<boolean> {
   return !isCancel(answer) && answer
 }
 
-function collect(value: string, previous: string[]): string[] {
+function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value]
 }
 

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { env, stderr, stdout } from 'node:process'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { DoctorOptions } from '../doctor/examination.ts'
 import { TextRenderer } from '../doctor/render-text.ts'
 import { runExamination } from '../doctor/run-examination.ts'
-import { CommandFailure } from '../failure.ts'
+import { readAuthority } from '../source/read-authority.ts'
 
 interface Flags {
   json?: boolean
@@ -36,7 +35,7 @@ export function registerDoctor(program: Command): void {
 
 async function examine(url: string | undefined, flags: Flags): Promise<void> {
   const { json = false, strict = false, showSecret = false } = flags
-  const renderer = new TextRenderer(wantsColor())
+  const renderer = new TextRenderer()
   const report = await runExamination(await optionsOf(url, flags), {
     strict,
     showSecret,
@@ -56,23 +55,11 @@ async function optionsOf(url: string | undefined, flags: Flags): Promise<DoctorO
     ...(resolver === undefined ? {} : { resolver }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(stationary === undefined ? {} : { stationary }),
-    ...(flags.ca === undefined ? {} : { ca: await readCertificate(flags.ca) }),
+    ...(flags.ca === undefined ? {} : { ca: await readAuthority(flags.ca) }),
     directory: process.cwd(),
     environment: env,
     timeoutMs: flags.timeout,
   }
-}
-
-async function readCertificate(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CommandFailure(`The file ${file} of --ca cannot be read: ${codeOf(cause)}.`)
-  })
-  if (text.includes('-----BEGIN CERTIFICATE-----')) return text
-  throw new CommandFailure(`The file ${file} of --ca holds no certificate in PEM.`)
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
 
 function parseTimeout(text: string): number {
@@ -88,9 +75,4 @@ function parseResolver(text: string): string {
   throw new InvalidArgumentError(
     'It takes an IP address, with :port behind it where that is not 53.',
   )
-}
-
-/** In a terminal, unless it was declined. */
-function wantsColor(): boolean {
-  return stdout.isTTY === true && !env.NO_COLOR
 }

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander'
+import type { ConnectionOrigin } from '../../connection-findings.ts'
 import { CommandFailure } from '../failure.ts'
-import { givenUrl } from '../given-url.ts'
+import { type GivenUrl, givenUrl, tellForm } from '../source/given-url.ts'
+import { type PastedUrl, readPastedUrl } from '../source/pasted-url.ts'
 import type { WantedMode } from '../url/change-mode.ts'
 import { FORMS, type FormName } from '../url/connection-forms.ts'
 import { describeUrl, findingLines } from '../url/describe-url.ts'
@@ -21,7 +23,10 @@ export function registerUrl(program: Command): void {
   program
     .command('url')
     .description('explain a connection string, and write it for where it goes')
-    .argument('[string]', 'the connection string, or - to read it; default: DATABASE_URL')
+    .argument(
+      '[string]',
+      'the connection string, or - to read it; default: DATABASE_URL, .dev.vars, .env, Wrangler’s configuration',
+    )
     .addOption(
       new Option('--to <mode>', 'the same database in another mode').choices([
         'transaction',
@@ -42,18 +47,26 @@ async function run(argument: string | undefined, flags: Flags): Promise<void> {
   if (argument === '-' && flags.passwordStdin) {
     throw new CommandFailure('The standard input is read once: for the string or for the password.')
   }
-  const { text, variable } =
-    argument === '-' ? { text: await readStandardInput() } : givenUrl(argument)
-  const answer = explainUrl(text, {
+  const given =
+    argument === '-' ? readPastedUrl(await readStandardInput()) : await givenUrl(argument)
+  const answer = explainUrl(given, {
     to,
     password: await passwordOf(flags),
     showSecret,
-    origin: variable === undefined ? {} : { variable },
+    origin: originOf(given),
   })
   if (json) console.log(JSON.stringify(answer, null, 2))
   else if (print === undefined) console.log(describeUrl(answer, showSecret))
-  else printOne(answer, print)
+  else {
+    tellForm(given)
+    printOne(answer, print)
+  }
   if (answer.findings.some(({ level }) => level === 'error')) process.exitCode = 2
+}
+
+function originOf(given: PastedUrl | GivenUrl): ConnectionOrigin {
+  if (!('kind' in given) || given.kind === 'argument') return {}
+  return { variable: given.name, hyperdriveBinding: given.kind === 'wrangler' }
 }
 
 /** The form alone to the standard output, so that a pipe gets nothing else. */

@@ -87,16 +87,15 @@ function addPools(registry: Registry, { pools }: ConnectionsSnapshot): void {
 }
 
 function addTraffic(registry: Registry, snapshot: ConnectionsSnapshot): void {
-  const helps = {
-    transactions: 'Transactions, of the pooler where it tells.',
-    queries: 'Queries that the pooler has passed on.',
-  }
-  for (const counter of ['transactions', 'queries'] as const) {
+  const counters = [
+    ['transactions', 'transactions_total', 'Transactions, of the pooler where it tells.'],
+    ['queries', 'queries_total', 'Queries that the pooler has passed on.'],
+  ] as const
+  for (const [counter, name, help] of counters) {
     const [value, source] = [snapshot.traffic[counter], countingSource(snapshot, counter)]
     if (value === null || source === undefined) continue
-    const name = `nullpool_${counter}_total`
-    const options = { name, help: helps[counter], labelNames: ['source'], registers: [registry] }
-    new Counter(options).inc({ source }, value)
+    const options = { name: `nullpool_${name}`, help, labelNames: ['source'] }
+    new Counter({ ...options, registers: [registry] }).inc({ source }, value)
   }
 }
 

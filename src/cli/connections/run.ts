@@ -1,6 +1,9 @@
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
 import { CommandFailure } from '../failure.ts'
+import { lookForUrl, naming, tellForm, whatToDo } from '../source/given-url.ts'
+import { readPastedUrl } from '../source/pasted-url.ts'
+import { untilAborted, within } from '../time-limit.ts'
 import { connectionUrl, KeptConnection } from './kept-connection.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { Observer, type Sources } from './observer.ts'
@@ -10,11 +13,14 @@ import { serveMetrics, servePage } from './serve.ts'
 import { renderSnapshot } from './snapshot-table.ts'
 import { findProject, SupabaseMetrics } from './supabase-source.ts'
 
+/** Enough to say goodbye to a server that answers. */
+const GOODBYE_MS = 200
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** What to look at. */
 export interface ConnectionsRequest extends SamplerOptions {
-  /** Absent: from the environment. */
+  /** Absent: from the environment, or from a file of this folder. */
   url?: string | undefined
   /** Of PgBouncer's admin console. Absent: from the environment, or tried once with the login of `url`. */
   admin?: string | undefined
@@ -35,7 +41,8 @@ export interface ConnectionsView {
 }
 
 /**
- * Looks at connections and shows them, once or until the signal. Resolves with the last look.
+ * Looks at connections and shows them, once or until the signal. Resolves with the last look, or `undefined` where the
+ * signal came before the first. A look that is under way at the end is not waited for.
  *
  * @throws CommandFailure where nobody answers the first time.
  */
@@ -43,52 +50,56 @@ export async function showConnections(
   request: ConnectionsRequest,
   view: ConnectionsView,
   environment: Environment,
-): Promise<Look> {
-  const { sources, place } = findSources(request, environment)
+): Promise<Look | undefined> {
+  const { signal } = view
+  const { sources, place } = await findSources(request, environment)
   const sampler = new Sampler(new Observer(sources), request)
   try {
-    const first = await sampler.look()
+    const first = await Promise.race([sampler.look(), untilAborted(signal)])
+    if (first === undefined) return undefined
     checkAnswered(first)
     if (!view.once) await goOn(sampler, view, place)
     else print(first, view.json)
     return sampler.latest ?? first
   } finally {
-    await sampler.stop()
+    await within(GOODBYE_MS, [sampler.stop()])
   }
 }
 
-function findSources(
+async function findSources(
   request: ConnectionsRequest,
   environment: Environment,
-): { sources: Sources; place: string } {
-  const url =
-    request.url ||
-    environment.DATABASE_URL ||
-    environment.POSTGRES_URL ||
-    environment.SUPABASE_DB_URL
-  const target = url ? parseConnectionString(url) : undefined
-  const admin = request.admin || environment.PGBOUNCER_ADMIN_URL
+): Promise<{ sources: Sources; place: string }> {
+  const { given, search } = await lookForUrl(request.url)
+  if (given !== undefined) tellForm(given)
+  const target = given && parseConnectionString(given.text)
+  const admin = request.admin ?? (environment.PGBOUNCER_ADMIN_URL || undefined)
   const project = findProject(environment, target?.projectRef)
-  if (!(target || admin || project)) {
+  if (!(target || admin !== undefined || project)) {
     throw new CommandFailure(
-      'There is no database to look at: give a connection string, or set DATABASE_URL. PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.',
+      `There is no database to look at, for there is no connection string: ${whatToDo(search)} PGBOUNCER_ADMIN_URL, or SUPABASE_PROJECT_REF with SUPABASE_SECRET_KEY, will do too.`,
     )
   }
   const tls = request.ca === undefined ? {} : { tls: { ca: request.ca } }
   const waits = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, connectRetries: 0 }
   const kept = (text: string): KeptConnection =>
     new KeptConnection({ url: text, guard: 'off', ...waits, ...tls })
-  const console = admin ? parseConnectionString(admin) : consoleOf(target)
+  const console = admin === undefined ? consoleOf(target) : adminOf(request.admin, admin)
   return {
     sources: {
       postgres: target && kept(connectionUrl(target)),
       pgbouncer: console && kept(connectionUrl(console, { database: 'pgbouncer' })),
-      isConsoleGuessed: !admin,
+      isConsoleGuessed: admin === undefined,
       supabase: project && new SupabaseMetrics(project),
       withQueries: request.withQueries,
     },
     place: target ? `${target.host}:${target.port}/${target.database}` : (project?.url.host ?? ''),
   }
+}
+
+function adminOf(option: string | undefined, text: string): ConnectionTarget {
+  const place = option === undefined ? 'PGBOUNCER_ADMIN_URL in the environment' : '--admin'
+  return naming(place, () => parseConnectionString(readPastedUrl(text).text))
 }
 
 /**
@@ -136,10 +147,7 @@ async function showLive(
     if (sampler.latest) print(sampler.latest, json)
     sampler.listen((look) => print(look, json))
   }
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  await untilAborted(signal)
 }
 
 function print({ snapshot }: Look, json: boolean): void {

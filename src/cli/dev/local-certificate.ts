@@ -1,7 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import forge from 'node-forge'
+import { makeFolder } from '../make-folder.ts'
 import type { CertificateFiles } from '../postgres-options.ts'
 import { userFolder } from '../user-folders.ts'
 
@@ -54,7 +55,7 @@ async function isGood({ caFile, certFile, keyFile }: LocalCertificate): Promise<
 }
 
 async function make(folder: string, files: LocalCertificate): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, 0o700)
   const authority = keyPair()
   const server = keyPair()
   const name = [{ name: 'commonName', value: 'nullpool dev, this machine only' }]

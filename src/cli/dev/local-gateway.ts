@@ -56,7 +56,13 @@ export async function startLocalGateway(
     port,
     websocket: { server: sockets as WebSocketServerLike },
   })
-  await once(server, 'listening')
+  // It was free when the command began; a database has started since.
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    throw new CommandFailure(
+      `The gateway cannot listen on port ${port} (${cause.code}). Choose another one with --gateway.`,
+      { cause },
+    )
+  })
   return {
     url: `http://${LOOPBACK}:${port}`,
     token,

@@ -1,14 +1,15 @@
-import { CommandFailure } from '../failure.ts'
-import { assertPortFree, PortInUseError } from '../free-port.ts'
+import { CommandFailure, requireName } from '../failure.ts'
 import type { Interruption } from '../interruption.ts'
 import { type EmptyDatabase, type LocalDatabase, startLocalDatabase } from '../local-database.ts'
 import { withConnection } from '../local-driver.ts'
+import { untilAborted } from '../time-limit.ts'
 import { startCommand } from './attached-command.ts'
 import { findEmbeddedPostgres } from './embedded-postgres.ts'
 import type { LocalCertificate } from './local-certificate.ts'
 import type { LocalGateway, LocalGatewayTarget } from './local-gateway.ts'
 import { localSecret } from './local-secret.ts'
 import { listSqlFiles, runSqlFiles, type SqlFile } from './migrations.ts'
+import { checkPorts } from './ports.ts'
 import { AUTHENTICATOR, supabaseSchema } from './supabase-schema.ts'
 import { trustEnvironment } from './trusted-authority.ts'
 
@@ -67,18 +68,25 @@ export async function runDev(
   interruption: Interruption,
   { print, answer }: DevOutput,
 ): Promise<number> {
+  const { signal } = interruption
+  signal.throwIfAborted()
   // Before anything that takes time.
-  await assertFree(options.port, '--port')
-  if (options.gateway !== undefined) await assertFree(options.gateway, '--gateway')
+  requireName('--data', 'folder', options.data)
+  requireName('--migrations', 'folder', options.migrations)
+  for (const file of options.sql) requireName('--sql', 'file', file)
+  await checkPorts(options)
   const files = await listSqlFiles(options.migrations, options.sql)
-  const embeddedPostgres = await findEmbeddedPostgres({
+  const finding = findEmbeddedPostgres({
     projectFolder: process.cwd(),
     version: options.postgresVersion,
     mayInstall: options.mayInstall,
     print,
+    signal,
   })
+  const embeddedPostgres = await Promise.race([finding, untilAborted(signal)])
+  signal.throwIfAborted()
   const certificate = options.tls ? await certify() : undefined
-  if (interruption.signal.aborted) return 0
+  signal.throwIfAborted()
   const database = await startLocalDatabase({
     poolerPort: options.port,
     application: APPLICATION,
@@ -88,11 +96,12 @@ export async function runDev(
     dataDirectory: options.data,
     tls: certificate,
     embeddedPostgres,
+    signal,
     print,
   })
   let gateway: LocalGateway | undefined
   try {
-    if (interruption.signal.aborted) return 0
+    signal.throwIfAborted()
     if (options.gateway !== undefined) {
       const pooled = database.pgbouncerVersion !== undefined
       gateway = await openGateway(options.gateway, { port: options.port, pooled })
@@ -120,19 +129,6 @@ async function openGateway(port: number, target: LocalGatewayTarget): Promise<Lo
 async function certify(): Promise<LocalCertificate> {
   const { localCertificate } = await import('./local-certificate.ts')
   return await localCertificate()
-}
-
-async function assertFree(port: number, flag: string): Promise<void> {
-  try {
-    await assertPortFree(port)
-  } catch (error) {
-    if (!(error instanceof PortInUseError)) throw error
-    const other = port < 65_535 ? port + 1 : port - 1
-    throw new CommandFailure(
-      `${error.message} Stop what listens there, or choose another one: ${flag} ${other}`,
-      { cause: error },
-    )
-  }
 }
 
 async function prepare(

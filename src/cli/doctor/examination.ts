@@ -1,6 +1,7 @@
 import type { Finding } from '../../connection-findings.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
 import type { TlsOptions } from '../../wire/transport.ts'
+import type { PastedForm } from '../source/pasted-url.ts'
 import type { PoolerSession } from './pooler-session.ts'
 import type { SourceReport } from './report.ts'
 
@@ -37,6 +38,8 @@ export interface Examination {
   readonly options: DoctorOptions
   source?: SourceReport & { text: string }
   target?: ConnectionTarget
+  /** How the text was written, where it was no URL. */
+  form?: PastedForm | undefined
   findings?: readonly Finding[]
   addresses?: readonly HostAddress[]
   /** The first that answered; everything later goes there. */

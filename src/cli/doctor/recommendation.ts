@@ -15,14 +15,14 @@ export function recommend(
   examination: Examination,
   showSecret: boolean,
 ): Recommendation | undefined {
-  const { source, target, options, session } = examination
+  const { source, target, form, options, session } = examination
   if (!source || !target) return undefined
   const advised = options.stationary
     ? target
     : parseConnectionString(toTransactionMode(source.text))
-  const changed = textOf(advised, true) !== textOf(target, true)
+  const changed = form !== undefined || textOf(advised, true) !== textOf(target, true)
   // One that nobody could log in with is no advice.
-  if (session === undefined && !changed) return undefined
+  if (session === undefined && textOf(advised, true) === textOf(target, true)) return undefined
   const url = textOf(advised, showSecret)
   return { url, changed, options: databaseOptions(examination), lines: linesOf(url) }
 }

@@ -1,18 +1,13 @@
-import * as colors from 'yoctocolors'
+import { styled } from '../styled.ts'
 import { detailsOf } from './render-details.ts'
 import type { DoctorReport, Note, StepReport, Verdict } from './report.ts'
 
 type Paint = (text: string) => string
-const plain: Paint = (text) => text
+
+const COLOURS = { ok: 'green', warning: 'yellow', failed: 'red', skipped: 'dim' } as const
 
 /** How a terminal shows it; without colours the marks alone tell the verdict. */
 export class TextRenderer {
-  readonly #colored: boolean
-
-  constructor(colored: boolean) {
-    this.#colored = colored
-  }
-
   /** A step with what it found, as soon as it is done. */
   step(report: StepReport): string {
     const { step, verdict, durationMs, summary, notes } = report
@@ -59,14 +54,11 @@ export class TextRenderer {
   }
 
   #paint(verdict: Verdict): Paint {
-    if (!this.#colored) return plain
-    if (verdict === 'ok') return colors.green
-    if (verdict === 'warning') return colors.yellow
-    return verdict === 'failed' ? colors.red : colors.dim
+    return (text) => styled(COLOURS[verdict], text)
   }
 
   #dim(text: string): string {
-    return this.#colored ? colors.dim(text) : text
+    return styled('dim', text)
   }
 }
 

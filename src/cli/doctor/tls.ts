@@ -1,10 +1,13 @@
 import { chooseTls } from '../../connection-plan.ts'
 import { NullpoolError } from '../../errors.ts'
 import { codeOf, TooLong } from './bounded.ts'
+import { type DenoCertificate, denoCertificate } from './deno-certificate.ts'
 import { type Examination, found } from './examination.ts'
 import type { Note, Outcome } from './report.ts'
 import type { TlsAnswer } from './tls-inspection.ts'
 import { type Trust, trustOf } from './trust.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 /** Certificates are renewed in the last weeks; what is left then is a finding. */
 const RENEW_WITHIN_DAYS = 14
@@ -18,7 +21,7 @@ const DAY_MS = 86_400_000
  */
 export async function tls(examination: Examination): Promise<Outcome> {
   const target = found(examination.target)
-  const { ca, serverName, timeoutMs } = examination.options
+  const { ca, serverName, timeoutMs, environment } = examination.options
   const asked =
     ca === undefined && serverName === undefined
       ? undefined
@@ -37,14 +40,14 @@ export async function tls(examination: Examination): Promise<Outcome> {
     direct: target.sslNegotiation === 'direct',
     timeoutMs,
   }
-  const trust = await trustOf(inspection, ca).catch((error: unknown) =>
-    brokenOff(error, examination),
+  const trust = await trustOf(inspection, ca, await denoCertificate(environment)).catch(
+    (error: unknown) => brokenOff(error, examination),
   )
   if ('level' in trust) return { summary: trust.message, notes: [trust], stops: true }
   const { answer } = trust
   return {
     summary: `${answer.protocol}, ${chainText(answer)}; trusted by ${trustedBy(trust)}.`,
-    notes: notesOf(trust, name),
+    notes: notesOf(trust, name, environment),
     data: toData(trust, name),
     stops: trust.node !== undefined,
   }
@@ -88,13 +91,18 @@ function trustedBy(trust: Trust): string {
   return runtimes.length > 0 ? runtimes.join(', ') : 'nobody'
 }
 
-function notesOf(trust: Trust, name: string): Note[] {
-  if (trust.node !== undefined) return [untrusted(trust.node, trust.answer, name)]
+function notesOf(trust: Trust, name: string, environment: Environment): Note[] {
+  if (trust.node !== undefined) return [untrusted(trust.node, trust.answer, name, environment)]
   return [...expiresSoon(trust.answer), ...elsewhere(trust)]
 }
 
 /** What OpenSSL says, in the words of who has to act. */
-function untrusted(code: string, { chain, ...answer }: TlsAnswer, name: string): Note {
+function untrusted(
+  code: string,
+  { chain, ...answer }: TlsAnswer,
+  name: string,
+  environment: Environment,
+): Note {
   const [leaf] = chain
   const level = 'error'
   const expired = chain.find(({ validTo }) => Date.parse(validTo) < Date.now())
@@ -126,8 +134,17 @@ function untrusted(code: string, { chain, ...answer }: TlsAnswer, name: string):
     level,
     code: 'certificate-private',
     message: `The certificate comes from ${chain.at(-1)?.issuer ?? 'an authority'}, which is not trusted here (${code}).`,
-    fix: 'Pass the root certificate of that authority as tls: { ca } (here --ca root.pem), or give it to Node as NODE_EXTRA_CA_CERTS and to Deno as DENO_CERT.',
+    fix: `Pass the root certificate of that authority as tls: { ca } (here --ca root.pem), or ${givenBy(environment)}.`,
   }
+}
+
+/** A variable that is there already names a file that lacks it. */
+function givenBy({ NODE_EXTRA_CA_CERTS: node, DENO_CERT: deno }: Environment): string {
+  const toNode = node
+    ? 'put it into the file of NODE_EXTRA_CA_CERTS'
+    : 'give it to Node as NODE_EXTRA_CA_CERTS'
+  if (deno) return `${toNode}, and into that of DENO_CERT`
+  return node ? `${toNode}, and give it to Deno as DENO_CERT` : `${toNode} and to Deno as DENO_CERT`
 }
 
 function expiresSoon({ chain }: TlsAnswer): Note[] {
@@ -146,15 +163,10 @@ function expiresSoon({ chain }: TlsAnswer): Note[] {
   ]
 }
 
-function elsewhere({ deno, workers }: Trust): Note[] {
+function elsewhere({ deno, workers, denoCertificate }: Trust): Note[] {
   const notes: Note[] = []
   if (deno !== undefined) {
-    notes.push({
-      level: 'info',
-      code: 'deno-untrusted',
-      message: `Deno would not trust it by itself (${deno}).`,
-      fix: 'Pass tls: { ca } there too, or set DENO_CERT to the root certificate.',
-    })
+    notes.push(untrustedByDeno(deno, denoCertificate))
   }
   if (workers !== undefined) {
     notes.push({
@@ -165,6 +177,27 @@ function elsewhere({ deno, workers }: Trust): Note[] {
     })
   }
   return notes
+}
+
+function untrustedByDeno(code: string, certificate: DenoCertificate | undefined): Note {
+  const note = { level: 'info', code: 'deno-untrusted' } as const
+  if (certificate === undefined) {
+    return {
+      ...note,
+      message: `Deno would not trust it by itself (${code}).`,
+      fix: 'Pass tls: { ca } there too, or set DENO_CERT to the root certificate.',
+    }
+  }
+  const { file, failure } = certificate
+  const why =
+    failure === undefined
+      ? `${file} does not hold its authority`
+      : `the file cannot be read (${failure})`
+  return {
+    ...note,
+    message: `Deno would not trust it (${code}): DENO_CERT is set, and ${why}.`,
+    fix: 'Pass tls: { ca } there too, or put the root certificate into that file.',
+  }
 }
 
 function toData(

@@ -1,6 +1,7 @@
 // By namespace: before 22.15 there is no getCACertificates, and naming it would be an error.
 import * as tls from 'node:tls'
 import { authorityOf } from '../../transports/supabase-authority.ts'
+import type { DenoCertificate } from './deno-certificate.ts'
 import { type Inspection, inspectTls, type TlsAnswer } from './tls-inspection.ts'
 
 /** What a server presents, and for each runtime why nullpool there would refuse it, if it would. */
@@ -9,6 +10,8 @@ export interface Trust {
   node: string | undefined
   deno: string | undefined
   workers: string | undefined
+  /** Of this environment, where it is set. */
+  denoCertificate: DenoCertificate | undefined
 }
 
 /**
@@ -16,11 +19,15 @@ export interface Trust {
  *
  * Workers know public authorities, for which Node's bundled list (Mozilla's) stands. Deno has the same list;
  * its transport adds Supabase's root, as Node's does, and `tls: { ca }`. `NODE_EXTRA_CA_CERTS` counts in Node
- * alone. What this machine cannot see, such as DENO_CERT of another, is not counted.
+ * alone, `DENO_CERT` in Deno. What this machine cannot see, such as these of another, is not counted.
  *
  * @see https://docs.deno.com/runtime/reference/env_variables/
  */
-export async function trustOf(inspection: Inspection, ca: string | undefined): Promise<Trust> {
+export async function trustOf(
+  inspection: Inspection,
+  ca: string | undefined,
+  denoCertificate: DenoCertificate | undefined,
+): Promise<Trust> {
   const bundled = [...tls.rootCertificates]
   const authority = authorityOf(inspection.serverName)
   const given = ca === undefined ? undefined : [ca]
@@ -39,8 +46,9 @@ export async function trustOf(inspection: Inspection, ca: string | undefined): P
   return {
     answer,
     node: answer.refusal,
-    deno: await refusal(given ?? [...bundled, ...supabase]),
+    deno: await refusal(given ?? [...bundled, ...supabase, ...(denoCertificate?.roots ?? [])]),
     workers: await refusal(bundled),
+    denoCertificate,
   }
 }
 

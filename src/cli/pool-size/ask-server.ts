@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { parseConnectionString } from '../../connection-string.ts'
 import { CommandFailure } from '../failure.ts'
 import { readServerConnections, type ServerConnections } from './server-connections.ts'
@@ -6,12 +5,11 @@ import { readServerConnections, type ServerConnections } from './server-connecti
 /** Asks the server of a connection string, with one login and on one connection. */
 export async function askServer(
   url: string,
-  caFile: string | undefined,
+  ca: string | undefined,
 ): Promise<{ connections: ServerConnections; role: string }> {
   const { user, projectRef, provider } = parseConnectionString(url)
   const { createDatabase } = await library()
-  const tls = caFile === undefined ? undefined : { ca: await readCa(caFile) }
-  const database = createDatabase({ url, ...(tls && { tls }) })
+  const database = createDatabase({ url, ...(ca !== undefined && { tls: { ca } }) })
   const connections = await database.run({}, ({ sql }) => readServerConnections(sql))
   const shared = provider === 'supabase-shared' && projectRef !== undefined
   return { connections, role: shared ? user.slice(0, -projectRef.length - 1) : user }
@@ -27,14 +25,5 @@ async function library(): Promise<typeof import('nullpool')> {
       'The driver is not installed. Run "npm install postgres" in this project, then this command again.',
       { cause },
     )
-  }
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new CommandFailure(`The file ${file} cannot be read (${code}).`, { cause })
   }
 }

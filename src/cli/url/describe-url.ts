@@ -1,5 +1,6 @@
 import type { Finding } from '../../connection-findings.ts'
 import type { ConnectionMode, ConnectionProvider } from '../../connection-target.ts'
+import { FORM_WORDS } from '../source/pasted-url.ts'
 import { type Output, styled } from '../styled.ts'
 import type { FormName } from './connection-forms.ts'
 import type { UrlAnswer } from './explain-url.ts'
@@ -35,8 +36,10 @@ const COLOURS = { error: 'red', warning: 'yellow', info: 'cyan' } as const
 
 /** The answer in words for a terminal, or without colours for anything else. */
 export function describeUrl(answer: UrlAnswer, showSecret: boolean): string {
-  const { provider, host, port, user, database, projectRef, hasPassword, ignored } = answer
+  const { writtenAs, provider, host, port, user, database, projectRef, hasPassword, ignored } =
+    answer
   const rows = [
+    ...(writtenAs === null ? [] : [['Given as', FORM_WORDS[writtenAs]]]),
     ['Host', `${host} (${PROVIDERS[provider]})`],
     ['Port', `${port}`],
     ['Mode', MODES[answer.mode]],

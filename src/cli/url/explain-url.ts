@@ -5,6 +5,7 @@ import {
 } from '../../connection-findings.ts'
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionMode, ConnectionProvider } from '../../connection-target.ts'
+import type { PastedForm, PastedUrl } from '../source/pasted-url.ts'
 import { changed, changeMode, type WantedMode } from './change-mode.ts'
 import { connectionForms, type FormName } from './connection-forms.ts'
 import { percentEncode, writeConnectionString } from './connection-text.ts'
@@ -20,6 +21,8 @@ export interface ExplainOptions {
 
 /** What a connection string says; the shape of `--json`. */
 export interface UrlAnswer {
+  /** `null`: a URL of Postgres. */
+  writtenAs: PastedForm | null
   provider: ConnectionProvider
   mode: ConnectionMode
   host: string
@@ -44,7 +47,7 @@ const WANTED: readonly string[] = ['session-port', 'direct-host', 'neon-direct']
  * @throws {NullpoolError} `ERR_URL_INVALID` for a text that is none.
  * @throws {CommandFailure} where the mode cannot be derived.
  */
-export function explainUrl(text: string, options: ExplainOptions): UrlAnswer {
+export function explainUrl({ text, form }: PastedUrl, options: ExplainOptions): UrlAnswer {
   const { to, password, showSecret, origin } = options
   const given = parseConnectionString(text)
   const inMode = to === undefined ? given : changeMode(given, to)
@@ -56,6 +59,7 @@ export function explainUrl(text: string, options: ExplainOptions): UrlAnswer {
   )
   const { provider, mode, host, port, user, database, projectRef = null, ignored } = target
   return {
+    writtenAs: form ?? null,
     ...{ provider, mode, host, port, user, database, projectRef },
     hasPassword: target.revealPassword() !== '',
     ignored,

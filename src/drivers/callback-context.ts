@@ -1,0 +1,28 @@
+import { runtime } from '#runtime'
+
+type Callback = (...values: unknown[]) => unknown
+
+/** What of postgres.js's `Query` takes a callback; its types show others. */
+interface Query {
+  forEach(callback: Callback): unknown
+  cursor(rows?: number | Callback, callback?: Callback): unknown
+}
+
+/**
+ * Lets the callbacks of a statement see the transaction and the request that it is made in: the driver calls
+ * them from whatever has opened the connection.
+ */
+export function keepContext(made: unknown): void {
+  if (!isQuery(made)) return
+  const { forEach, cursor } = made
+  made.forEach = (callback) => forEach.call(made, bound(callback))
+  made.cursor = (rows, callback) => cursor.call(made, bound(rows), bound(callback))
+}
+
+function bound<T>(value: T): T {
+  return typeof value === 'function' ? (runtime.bind(value as Callback & T) as T) : value
+}
+
+function isQuery(made: unknown): made is Query {
+  return made instanceof Promise && 'forEach' in made && 'cursor' in made
+}
