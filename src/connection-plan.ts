@@ -107,7 +107,7 @@ const PROVIDERS: Record<ConnectionTarget['provider'], Profile> = {
 }
 
 /** What becomes of statements that need a session, unless an option says it. */
-function chooseGuard(pooler: Pooler, { mode }: ConnectionTarget): GuardMode {
+export function chooseGuard(pooler: Pooler, { mode }: Pick<ConnectionTarget, 'mode'>): GuardMode {
   if (mode !== 'unknown') return mode === 'transaction' ? 'throw' : 'off'
   if (pooler === 'auto' || pooler === 'neon') return 'warn'
   return pooler === 'postgres' ? 'off' : 'throw'

@@ -132,7 +132,8 @@ export function providerOf(host: string, port: number): ConnectionProvider {
   return isLoopbackHost(host) ? 'loopback' : 'other'
 }
 
-function modeOf(provider: ConnectionProvider, port: number): ConnectionMode {
+/** How such a server shares its connections, as far as its port tells. */
+export function modeOf(provider: ConnectionProvider, port: number): ConnectionMode {
   switch (provider) {
     case 'supabase-shared':
       return port === 6543 ? 'transaction' : port === 5432 ? 'session' : 'unknown'

@@ -182,6 +182,11 @@ export type NullpoolErrorCode =
   | 'ERR_GATEWAY_LIMIT'
   /** a message or a body of more than `maxMessageBytes` → send less at once, or raise it */
   | 'ERR_GATEWAY_SIZE'
+  /**
+   * the body of a request to `/sql` stopped arriving, or took longer than `bodyTimeoutMs`
+   * → send it without pauses, or raise it
+   */
+  | 'ERR_GATEWAY_TIMEOUT'
   /** rows of more than `maxResultBytes` → ask for fewer rows, use a tunnel, or raise it */
   | 'ERR_RESULT_SIZE'
 

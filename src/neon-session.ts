@@ -1,7 +1,8 @@
 import type { DriverConnection } from './drivers/driver.ts'
-import type { NeonHost } from './drivers/neon-client.ts'
+import type { NeonHost, Revised } from './drivers/neon-client.ts'
 import { NullpoolError } from './errors.ts'
 import { findSessionState } from './guard/session-state.ts'
+import { NeonSavepoint, sendInTurn } from './neon-savepoint.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import type { OpenFront } from './request-clients.ts'
 import type { ScopeParts } from './request-scope.ts'
@@ -33,7 +34,7 @@ export class NeonSession implements NeonHost {
   #open: OpenFront | undefined
   #front: Front | undefined
   /** Its own transaction, where the request is one. */
-  #savepoint: string | undefined
+  #savepoint: NeonSavepoint | undefined
 
   constructor(parts: ScopeParts) {
     this.#parts = parts
@@ -74,20 +75,28 @@ export class NeonSession implements NeonHost {
     return front
   }
 
-  revise(text: string): string {
+  revise(text: string, rollBack: () => Promise<unknown>): Revised {
     const whole = this.#parts.open
-    const words = whole && wordsOf(text)
-    if (!words) return text
-    if (beginTag(words) && !this.#savepoint) {
-      if (!/^(begin( work| transaction)?|start transaction)$/.test(words)) throw savepointOptions()
-      this.#savepoint = nextSavepoint(whole)
-      return `savepoint ${this.#savepoint}`
+    if (!whole) return { text, send: (statement) => statement() }
+    const words = wordsOf(text) ?? ''
+    const savepoint = this.#savepoint
+    if (!savepoint) {
+      return beginTag(words)
+        ? this.#begin(words, whole, rollBack)
+        : { text, send: sendInTurn(whole.nesting, this) }
     }
     const end = endTag(words)
-    const savepoint = this.#savepoint
-    if (!end || !savepoint) return text
+    if (!end) return { text, send: savepoint.send }
     this.#savepoint = undefined
-    return `${end === 'COMMIT' ? 'release' : 'rollback to'} ${savepoint}`
+    const what = end === 'COMMIT' ? 'release' : 'rollback to'
+    return { text: `${what} ${savepoint.name}`, send: savepoint.end }
+  }
+
+  #begin(words: string, whole: OpenTransaction, rollBack: () => Promise<unknown>): Revised {
+    if (!/^(begin( work| transaction)?|start transaction)$/.test(words)) throw savepointOptions()
+    const savepoint = new NeonSavepoint(nextSavepoint(whole), whole.nesting, this, rollBack)
+    this.#savepoint = savepoint
+    return { text: `savepoint ${savepoint.name}`, send: savepoint.begin }
   }
 
   settle(error: unknown, text: string): unknown {
@@ -110,7 +119,11 @@ export class NeonSession implements NeonHost {
   }
 
   isInTransaction(status: TransactionStatus): boolean {
-    return this.#parts.open ? this.#savepoint !== undefined : status !== 'I'
+    return this.#parts.open ? this.inSavepoint : status !== 'I'
+  }
+
+  get inSavepoint(): boolean {
+    return this.#savepoint !== undefined
   }
 }
 

@@ -68,6 +68,11 @@ export class OpenTransaction {
     return (known ?? this.#addMember(types)).handle
   }
 
+  /** Whose turn it is, for those who are let in beside. */
+  get nesting(): Nesting {
+    return this.#nesting
+  }
+
   /** Whether anybody is in it. */
   get entered(): boolean {
     return this.#fronts.length > 0

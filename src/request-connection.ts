@@ -45,6 +45,8 @@ export class RequestConnection implements ScopeConnection {
   #clients: RequestClients | undefined
   #upstream: Upstream | undefined
   #stage: 'serving' | 'draining' | 'lingering' | 'over' = 'serving'
+  /** Whether the runtime tells what runs in here. */
+  #isFollowed = false
   #holds = 0
   #lastUse = 0
   #closing: Promise<void> | undefined
@@ -77,7 +79,10 @@ export class RequestConnection implements ScopeConnection {
 
   /** Runs `work` so that statements of other requests' scopes are refused in it. */
   run<T>(work: () => T): T {
-    return current.run(this, work)
+    return current.run(this, () => {
+      this.#isFollowed = current.get() === this
+      return work()
+    })
   }
 
   /** Keeps the request open until `promise` settles. */
@@ -153,6 +158,9 @@ export class RequestConnection implements ScopeConnection {
     if (running && !running.#descendsFrom(this) && !this.#descendsFrom(running)) {
       throw foreignScope()
     }
+    // What has begun in here may go on; for everybody else this is over.
+    const isInside = running ? running.#descendsFrom(this) : !this.#isFollowed
+    if (this.#stage === 'draining' && !isInside && this.#holds === 0) throw scopeClosed(false)
     if (this.#stage === 'lingering' && Date.now() - this.#lastUse > LATE_USE_MS) void this.close()
     this.#lastUse = Date.now()
     if (this.#stage === 'over')

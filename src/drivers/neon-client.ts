@@ -10,18 +10,27 @@ import { ownError } from './own-error.ts'
 
 export type { Client, CustomTypesConfig, Pool }
 
+/** What is sent in the place of a statement. */
+export interface Revised {
+  text: string
+  /** Calls what sends it when it is its turn, at once if nothing is to be waited for. */
+  send: <T>(statement: () => Promise<T>) => Promise<T>
+}
+
 /** Whatever a client of Neon's driver belongs to. */
 export interface NeonHost {
   /** @throws {NullpoolError} for a statement that may not be sent, now or at all. */
   admit(text: string): void
   /** A stand-in for a connection: it trusts the driver and is ready at once. */
   connect(listener: FrontListener): DriverConnection
-  /** What is sent in the place of a statement. */
-  revise(text: string): string
+  /** What is sent in the place of a statement, and when; `rollBack` undoes what one begins and nothing ends. */
+  revise(text: string, rollBack: () => Promise<unknown>): Revised
   /** Throws what a statement failed with, or returns its result all the same. */
   settle(error: unknown, text: string): unknown
   /** Whether somebody who leaves now has left a transaction open. */
   isInTransaction(status: TransactionStatus): boolean
+  /** Whether others wait until the client ends its transaction. */
+  readonly inSavepoint: boolean
 }
 
 /** What of the driver's options makes sense where the connection is somebody else's. */
@@ -97,6 +106,21 @@ export class NeonClient extends Client {
     return this.#connected
   }
 
+  override end(): Promise<void>
+  override end(callback: (error?: Error) => void): void
+  override end(callback?: (error?: Error) => void): Promise<void> | undefined {
+    const ended = this.#end()
+    if (!callback) return ended
+    void ended.then(() => callback(), callback)
+    return undefined
+  }
+
+  async #end(): Promise<void> {
+    // It is a part of a transaction that others go on with.
+    if (this.#host.inSavepoint) await this.#ask('rollback', undefined).catch(() => undefined)
+    await super.end()
+  }
+
   override query(...given: unknown[]): never {
     const [config, ...rest] = given
     const isQuery = typeof config === 'string' || (typeof config === 'object' && config !== null)
@@ -112,10 +136,13 @@ export class NeonClient extends Client {
   async #ask(config: string | object, values: unknown): Promise<unknown> {
     const text = textOf(config)
     this.#host.admit(text)
-    const query = ownQuery(config, values, this.#host.revise(text))
-    this.#start()
+    const revised = this.#host.revise(text, () => this.#ask('rollback', undefined))
+    const query = ownQuery(config, values, revised.text)
     try {
-      return await super.query(query)
+      return await revised.send(async () => {
+        this.#start()
+        return await super.query(query)
+      })
     } catch (error) {
       return this.#host.settle(this.#own(error), text)
     }
@@ -126,15 +153,24 @@ export class NeonClient extends Client {
     const { handleError } = query
     query.handleError = (error, connection) =>
       handleError?.call(query, this.#own(error), connection)
-    try {
-      this.#host.admit(textOf(query))
-    } catch (error) {
+    const refuse = (error: unknown): void => {
       query.callback ??= callbackOf(query, rest)
       queueMicrotask(() => query.handleError?.(error, this.connection))
-      return query
     }
-    this.#start()
-    return super.query(query as never, ...(rest as []))
+    try {
+      this.#host.admit(textOf(query))
+      // Its text is its own; what it waits for is the client's.
+      this.#host
+        .revise('', () => Promise.resolve())
+        .send(async () => {
+          this.#start()
+          super.query(query as never, ...(rest as []))
+        })
+        .catch(refuse)
+    } catch (error) {
+      refuse(error)
+    }
+    return query
   }
 
   #start(): void {

@@ -1,17 +1,12 @@
 import postgres, { type Sql } from 'postgres'
 import type { Driver, DriverHost } from './driver.ts'
 import { openClient } from './open-client.ts'
+import type { PostgresDriverOptions } from './postgres-driver-options.ts'
 import { reserveApart } from './reserve.ts'
-import {
-  optionsFor,
-  type PostgresDriverOptions,
-  type SettledOptions,
-  settle,
-  settledOptions,
-} from './settled-options.ts'
+import { optionsFor, type SettledOptions, settle, settledOptions } from './settled-options.ts'
 
 export { createPoolClient } from './pool-client.ts'
-export type { PostgresDriverOptions } from './settled-options.ts'
+export type { PostgresDriverOptions } from './postgres-driver-options.ts'
 
 /**
  * postgres.js, unmodified, on the wire of this package.

@@ -3,16 +3,7 @@ import { NullpoolError } from '../errors.ts'
 import { registerArrayTypes, type TypeOptions } from './array-types.ts'
 import type { Driver, DriverHost } from './driver.ts'
 import { DriverSocket } from './driver-socket.ts'
-
-/** What of postgres.js's options makes sense for a connection that lives as long as a request. */
-export interface PostgresDriverOptions {
-  /** Renames columns and changes values, as postgres.js documents. */
-  transform?: NonNullable<Options<Record<string, PostgresType>>['transform']>
-  /** Types of your own, as postgres.js documents. */
-  types?: Record<string, PostgresType>
-  /** Called with every statement, as postgres.js documents. It sees the values of parameters. */
-  debug?: NonNullable<Options<Record<string, PostgresType>>['debug']>
-}
+import type { PostgresDriverOptions } from './postgres-driver-options.ts'
 
 /** What postgres.js makes of its options, and takes as it is from then on: most of the work of a client. */
 export type SettledOptions = TypeOptions & { connection: unknown }

@@ -19,7 +19,6 @@ import {
   type TextField,
   type TextRow,
 } from './text-messages.ts'
-import { escapesBytes, fieldsBytes, namesBytes } from './text-size.ts'
 
 /** What a statement gave, every value as text. */
 export interface TextResult {
@@ -32,19 +31,25 @@ export interface TextResult {
 /** What this driver's clients can do. */
 export interface TextSql {
   /** Sends a statement at once, behind those before. Rejects with {@link StatementError} or {@link NullpoolError}. */
-  unsafe(text: string, values?: readonly (string | null)[], shape?: TextShape): Promise<TextResult>
+  unsafe(
+    text: string,
+    values?: readonly (string | null)[],
+    measure?: ResultMeasure,
+  ): Promise<TextResult>
 }
 
-/** What becomes of a result, as far as its size goes. */
-export interface TextShape {
-  /** Whether each row is written with the names of its columns. */
-  named: boolean
+/** Says how many bytes a result becomes, piece by piece. */
+export interface ResultMeasure {
+  fields(fields: TextField[]): number
+  row(row: TextRow): number
+  /** What is left, once its command and the number of its rows are known. */
+  end(result: TextResult): number
 }
 
 /**
  * What makes clients of text only: for those who read the values elsewhere.
  *
- * @param maxResultBytes - Of all results of a client together, as JSON has them.
+ * @param maxResultBytes - Of all results of a client together, as they are measured.
  */
 export function textDriver({ maxResultBytes }: { maxResultBytes: number }): Driver {
   return { createClient: (host) => new TextClient(host, maxResultBytes) as unknown as Sql }
@@ -55,13 +60,17 @@ export function asText(sql: Sql | TransactionSql): TextSql {
   return sql as unknown as TextSql
 }
 
+/** Of what is in no answer, such as the end of a transaction. */
+const UNMEASURED: ResultMeasure = { fields: () => 0, row: () => 0, end: () => 0 }
+
+/** What lies around the values of a row at the most; what they become has half of their bytes at the least. */
+const ROW_COST = 8_192
+
 /** A statement on its way. */
 interface Statement {
   flight: Uint8Array
   result: TextResult
-  named: boolean
-  /** What the names of its columns add to each row. */
-  namesBytes: number
+  measure: ResultMeasure
   error?: unknown
   resolve(result: TextResult): void
   reject(error: unknown): void
@@ -94,12 +103,12 @@ class TextClient implements TextSql {
   unsafe(
     text: string,
     values: readonly (string | null)[] = [],
-    { named }: TextShape = { named: false },
+    measure: ResultMeasure = UNMEASURED,
   ): Promise<TextResult> {
     return new Promise((resolve, reject) => {
       const result = { command: '', rowCount: null, fields: [], rows: [] }
       const flight = statementFlight(text, values)
-      this.#waiting.push({ flight, result, named, namesBytes: 0, resolve, reject })
+      this.#waiting.push({ flight, result, measure, resolve, reject })
       this.#send()
     })
   }
@@ -146,7 +155,9 @@ class TextClient implements TextSql {
         return this.#addRow(message, statement)
       case Backend.commandComplete:
         Object.assign(result, readCommandTag(readCString(message, 5)))
-        return
+        return this.#count(statement, statement.measure.end(result))
+      case Backend.emptyQueryResponse:
+        return this.#count(statement, statement.measure.end(result))
       case Backend.errorResponse:
         statement.error ??= readStatementError(message)
         return
@@ -163,28 +174,25 @@ class TextClient implements TextSql {
   }
 
   #describe(message: Uint8Array, statement: Statement): void {
-    if (!this.#fits(fieldsBytes(message))) return this.#stop(statement)
     const fields = readFields(message)
-    if (!this.#fits(fields.reduce((sum, { name }) => sum + escapesBytes(name), 0))) {
-      return this.#stop(statement)
-    }
     statement.result.fields = fields
-    if (statement.named) statement.namesBytes = namesBytes(fields)
+    this.#count(statement, statement.measure.fields(fields))
   }
 
   #addRow(message: Uint8Array, statement: Statement): void {
-    if (!this.#fits(message.length + statement.namesBytes)) return this.#stop(statement)
-    const row = readRow(message)
-    if (!this.#fits(row.reduce((sum, value) => sum + escapesBytes(value), 0))) {
+    const most = this.#maxResultBytes
+    // Once they are too many, whatever comes is; and what is far too long is not even read.
+    if (this.#resultBytes > most || message.length > most * 2 + ROW_COST) {
       return this.#stop(statement)
     }
+    const row = readRow(message)
     statement.result.rows.push(row)
+    this.#count(statement, statement.measure.row(row))
   }
 
-  /** Counts bytes of a result; once they are too many, whatever comes is. */
-  #fits(bytes: number): boolean {
+  #count(statement: Statement, bytes: number): void {
     this.#resultBytes += bytes
-    return this.#resultBytes <= this.#maxResultBytes
+    if (this.#resultBytes > this.#maxResultBytes) this.#stop(statement)
   }
 
   /** Beyond the limit nobody waits for the end; what still comes is dropped. */

@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, tooLarge } from './failures.ts'
+import { asFailure } from './failures.ts'
 import { type GatewayOptions, resolveGatewayOptions } from './options.ts'
 import { SqlEndpoint } from './sql-endpoint.ts'
 import { TunnelEndpoint } from './tunnel-endpoint.ts'
@@ -12,7 +11,9 @@ import { TunnelEndpoint } from './tunnel-endpoint.ts'
  *
  * - `POST /sql`: what `neon()` sends, each request on a connection of its own.
  * - `GET /v2?address=host:port`: a WebSocket for `Pool` and `Client`; the gateway speaks TLS to the server.
- * - `GET /v1?address=host:port`: the same with nothing but bytes, as Neon's wsproxy passes them.
+ * - `GET /v1?address=host:port`: the same with TLS left to the client, as Neon's wsproxy has it.
+ *
+ * In a tunnel to a transaction-mode pooler, what needs a session is refused by `guard` of the target.
  *
  * Nothing is open by itself: clients need `token`, and reach `targets` only. The limits hold for one process
  * or isolate. Put TLS in front of it; Workers have it.
@@ -41,25 +42,15 @@ export function createGateway(options: GatewayOptions): Hono {
     app.get(path, (c) => tunnels.answer(c))
   }
   const sql = new SqlEndpoint(settings, limit)
-  const { maxMessageBytes: maxSize, emit } = settings
-  app.post(
-    '/sql',
-    async (c, next) => {
-      const leave = await sql.admit(c)
-      try {
-        await next()
-      } finally {
-        leave()
-      }
-    },
-    bodyLimit({
-      maxSize,
-      onError: () => {
-        throw tooLarge(maxSize)
-      },
-    }),
-    (c) => sql.answer(c),
-  )
+  const { emit } = settings
+  app.post('/sql', async (c) => {
+    const leave = await sql.admit(c)
+    try {
+      return await sql.answer(c)
+    } finally {
+      leave()
+    }
+  })
   app.onError((error, c) => {
     const failure = asFailure(error)
     if (c.req.path.endsWith('/sql')) emit({ type: 'refused', path: '/sql', code: failure.code })

@@ -5,8 +5,13 @@ export type GatewayPath = '/v1' | '/v2' | '/sql'
 
 /** What the gateway does, for logs and metrics; `target` is `host:port`. Durations are in milliseconds. */
 export type GatewayEvent =
-  /** A request that nothing was connected for, or a tunnel whose server could not be reached. */
+  /**
+   * A request that nothing was connected for, a tunnel whose server could not be reached, or a statement in one
+   * that needs a session (`ERR_SESSION_STATE`).
+   */
   | { type: 'refused'; path: GatewayPath; code: NullpoolErrorCode; target?: string }
+  /** A statement in a tunnel that needs a session, and was let through all the same. */
+  | { type: 'warning'; path: GatewayPath; target: string; code: NullpoolErrorCode; message: string }
   /** A tunnel whose bytes may flow. */
   | { type: 'open'; path: GatewayPath; target: string; connectMs: number }
   /** Its end, with the status that the client is told (RFC 6455 §7.4). */

@@ -4,7 +4,7 @@ import { Backend, frame } from '../wire/messages.ts'
 /** How a failure is told over HTTP, over a WebSocket and in the words of Postgres. */
 export interface Telling {
   /** Of an HTTP response. */
-  status: 400 | 401 | 403 | 413 | 500 | 502 | 503 | 504 | 507
+  status: 400 | 401 | 403 | 408 | 413 | 500 | 502 | 503 | 504 | 507
   /** With which a WebSocket closes (RFC 6455 §7.4). */
   closeStatus: number
   sqlState: string
@@ -21,6 +21,7 @@ const TELLINGS: Partial<Record<NullpoolErrorCode, Telling>> = {
   ERR_GATEWAY_REQUEST: WRONG,
   ERR_GATEWAY_LIMIT: FULL,
   ERR_GATEWAY_SIZE: { status: 413, closeStatus: 1009, sqlState: '54000' },
+  ERR_GATEWAY_TIMEOUT: { status: 408, closeStatus: 1013, sqlState: '08006' },
   ERR_RESULT_SIZE: { status: 507, closeStatus: 1009, sqlState: '54000' },
   ERR_URL_INVALID: WRONG,
   ERR_URL_MISSING: WRONG,
@@ -55,8 +56,8 @@ export function tellingOf({ code, cause }: NullpoolError): Telling {
   return { ...WRONG, sqlState }
 }
 
-/** A hint ends the message too, and has a place of its own here. */
-function withoutHint({ message, hint }: NullpoolError): string {
+/** The message of an error, which ends with its hint, where that has a place of its own. */
+export function withoutHint({ message, hint }: NullpoolError): string {
   return hint !== undefined && message.endsWith(hint)
     ? message.slice(0, -hint.length).trim()
     : message
@@ -100,6 +101,24 @@ export function tooLarge(most: number): NullpoolError {
   return new NullpoolError('ERR_GATEWAY_SIZE', `The gateway takes ${most} bytes at once.`, {
     hint: 'Send less at once, or raise its option maxMessageBytes.',
   })
+}
+
+/** A body that does not come, or comes too slowly. */
+export function tooSlow(): NullpoolError {
+  return new NullpoolError(
+    'ERR_GATEWAY_TIMEOUT',
+    'The body of the request did not arrive in time.',
+    {
+      retryable: true,
+      hint: 'Send it without pauses, or raise bodyTimeoutMs or idleTimeoutMs of the gateway.',
+    },
+  )
+}
+
+/** A client that leaves before all of its request is there: nobody hears of it but the gateway. */
+export function clientLeft(cause: unknown): NullpoolError {
+  const words = 'The client left before its request was complete. Nothing was connected.'
+  return new NullpoolError('ERR_ABORTED', words, { cause })
 }
 
 /** A request that the protocol does not know. */

@@ -34,8 +34,10 @@ export interface GatewayOptions {
   maxBufferedBytes?: number
   /** Bytes of the results that one request to `/sql` may give, as its answer has them. @default 16777216 */
   maxResultBytes?: number
-  /** How long a tunnel may carry nothing, in milliseconds. @default 300000 */
+  /** How long a tunnel may carry nothing, and a body that arrives stand still, in milliseconds. @default 300000 */
   idleTimeoutMs?: number
+  /** How long the body of a query may take to arrive, in milliseconds. @default 60000 */
+  bodyTimeoutMs?: number
   /** From the first byte to the server until it can be used, in milliseconds. @default 10000 */
   connectTimeoutMs?: number
   /** How long the server may be silent in a query, in milliseconds. @default 30000 */
@@ -65,6 +67,7 @@ const NUMBERS = {
   maxBufferedBytes: { default: 16 * MIB, most: MAX_BYTES },
   maxResultBytes: { default: 16 * MIB, most: MAX_BYTES },
   idleTimeoutMs: { default: 300_000, most: MAX_MS },
+  bodyTimeoutMs: { default: 60_000, most: MAX_MS },
   connectTimeoutMs: { default: 10_000, most: MAX_MS },
   queryTimeoutMs: { default: 30_000, most: MAX_MS },
 } as const

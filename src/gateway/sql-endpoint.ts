@@ -11,6 +11,7 @@ import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
 import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
+import { ResultSize } from './result-size.ts'
 import { readSqlRequest, type SqlRequest } from './sql-request.ts'
 import { answerText } from './sql-result.ts'
 import type { Target } from './targets.ts'
@@ -53,7 +54,7 @@ export class SqlEndpoint {
 
   /** Answers a request that was admitted. */
   async answer(c: Context): Promise<Response> {
-    const request = await readSqlRequest(c)
+    const request = await readSqlRequest(c, this.#settings)
     const { target, address } = this.#destination(request)
     const startedAt = Date.now()
     const done = (code?: string): void => {
@@ -83,7 +84,7 @@ export class SqlEndpoint {
   /** Answers with a failure. */
   refuse(c: Context, failure: NullpoolError): Response {
     const { status } = tellingOf(failure)
-    const isUnread = status === 401 || status === 413 || failure.code === 'ERR_GATEWAY_LIMIT'
+    const isUnread = [401, 408, 413].includes(status) || failure.code === 'ERR_GATEWAY_LIMIT'
     if (status === 503) c.header('retry-after', '1')
     // What has not been read of a body must not be taken for the next request of the connection.
     if (isUnread) c.header('connection', 'close')
@@ -121,11 +122,11 @@ function databaseOf(target: Target, settings: GatewaySettings): Database {
 
 /** A transaction's statements are sent without waiting for each other, as far as the pooler allows. */
 async function runStatements(scope: Scope, request: SqlRequest): Promise<TextResult[]> {
-  const { statements, transaction } = request
+  const { statements, transaction, rawText } = request
   const send = async (sql: Parameters<typeof asText>[0]): Promise<TextResult[]> => {
     const client = asText(sql)
-    const running = statements.map(({ text, values, arrayMode }) =>
-      client.unsafe(text, values, { named: !arrayMode }),
+    const running = statements.map(({ text, values, arrayMode }, at) =>
+      client.unsafe(text, values, new ResultSize({ arrayMode, rawText }, transaction && at)),
     )
     // Behind the first that fails, all of them do.
     for (const each of running) each.catch(() => undefined)

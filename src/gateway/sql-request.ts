@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import type { TransactionOptions } from '../transaction-options.ts'
 import { isExactNumber, parseExactly } from './exact-json.ts'
 import { badRequest } from './failures.ts'
+import { type BodyLimits, readBody } from './read-body.ts'
 
 /** One statement, its values as text. */
 export interface SqlStatement {
@@ -36,14 +37,15 @@ const ISOLATIONS = new Map<string, NonNullable<TransactionOptions['isolation']>>
 /**
  * Reads a request of Neon's HTTP query protocol.
  *
- * @throws {NullpoolError} `ERR_GATEWAY_REQUEST`, which never quotes what was sent.
+ * @throws {NullpoolError} `ERR_GATEWAY_REQUEST`, which never quotes what was sent, and what {@link readBody}
+ *   throws.
  *
  * @see https://github.com/neondatabase/serverless
  */
-export async function readSqlRequest(c: Context): Promise<SqlRequest> {
+export async function readSqlRequest(c: Context, limits: BodyLimits): Promise<SqlRequest> {
   const connectionString = c.req.header('neon-connection-string')
   if (!connectionString) throw badRequest('The header Neon-Connection-String is missing.')
-  const body = parseBody(await c.req.text())
+  const body = parseBody(await readBody(c.req.raw, limits))
   const arrayMode = isTrue(c, 'neon-array-mode')
   const batch = body.queries
   const rawText = isTrue(c, 'neon-raw-text-output')

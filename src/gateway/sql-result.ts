@@ -1,6 +1,6 @@
 import { elementTypeOf, parseArray } from '../drivers/array-types.ts'
 import type { TextResult } from '../drivers/text.ts'
-import type { TextRow } from '../drivers/text-messages.ts'
+import type { TextField, TextRow } from '../drivers/text-messages.ts'
 import { withOutcome } from '../transaction-outcome.ts'
 import { asFailure } from './failures.ts'
 import type { SqlRequest } from './sql-request.ts'
@@ -31,7 +31,8 @@ export function answerText(request: SqlRequest, results: readonly TextResult[]):
     )
     return transaction ? `{"results":[${bodies.join()}]}` : (bodies[0] ?? 'null')
   } catch (error) {
-    throw withOutcome(asFailure(error), 'committed')
+    const words = transaction ? undefined : 'The statement has run, and what it did is committed.'
+    throw withOutcome(asFailure(error), 'committed', words)
   }
 }
 
@@ -42,27 +43,62 @@ export function answerText(request: SqlRequest, results: readonly TextResult[]):
  * JSON of the server is put in as it is: it may be deeper than a runtime can read or write, and its numbers
  * more exact than doubles.
  */
-export function resultBody(result: TextResult, { arrayMode, rawText }: ResultShape): string {
+export function resultBody(result: TextResult, shape: ResultShape): string {
   const { command, rowCount, fields } = result
-  const types = fields.map(({ dataTypeID }) => (rawText ? undefined : dataTypeID))
-  const write = (row: TextRow, at: number): string => valueText(row[at] ?? null, types[at])
-  const list = (row: TextRow): string => `[${row.map((_, at) => write(row, at)).join()}]`
-  // Of columns with one name the last counts.
-  const columns = [...new Map(fields.map(({ name }, at) => [name, at]))].map(
-    ([name, at]) => [`${JSON.stringify(name)}:`, at] as const,
-  )
-  const object = (row: TextRow): string =>
-    `{${columns.map(([key, at]) => key + write(row, at)).join()}}`
+  const writer = new RowWriter(fields, shape)
   const head = {
     fields: fields.map((field) => ({ ...field, format: 'text' })),
-    ...{ command, rowCount, rowAsArray: arrayMode },
+    ...{ command, rowCount, rowAsArray: shape.arrayMode },
   }
-  const rows = result.rows.map(arrayMode ? list : object)
+  const rows = result.rows.map((row) => writer.write(row))
   return `${JSON.stringify(head).slice(0, -1)},"rows":[${rows.join()}]}`
 }
 
+/** A column of a row: what stands before its value, and where that is. */
+interface Column {
+  key: string
+  keyBytes: number
+  at: number
+  type: number | undefined
+}
+
+/** Writes rows of one result: lists, or objects, in which of columns with one name the last counts. */
+export class RowWriter {
+  readonly #columns: readonly Column[]
+  readonly #brackets: readonly [string, string]
+
+  constructor(fields: readonly TextField[], { arrayMode, rawText }: ResultShape) {
+    const places = fields.map(({ name }, at) => [arrayMode ? at : name, at] as const)
+    this.#brackets = arrayMode ? ['[', ']'] : ['{', '}']
+    this.#columns = [...new Map(places)].map(([name, at]) => {
+      const key = arrayMode ? '' : `${JSON.stringify(name)}:`
+      const type = rawText ? undefined : fields[at]?.dataTypeID
+      return { key, keyBytes: new TextEncoder().encode(key).length, at, type }
+    })
+  }
+
+  write(row: TextRow): string {
+    const [open, close] = this.#brackets
+    const values = this.#columns.map(({ key, at, type }) => key + valueText(row[at] ?? null, type))
+    return open + values.join() + close
+  }
+
+  /** How many bytes {@link RowWriter.write} writes, where `valueBytes` says it of a value. */
+  measure(
+    row: TextRow,
+    valueBytes: (text: string | null, type: number | undefined) => number,
+  ): number {
+    const commas = Math.max(0, this.#columns.length - 1)
+    const values = this.#columns.reduce(
+      (sum, { keyBytes, at, type }) => sum + keyBytes + valueBytes(row[at] ?? null, type),
+      0,
+    )
+    return values + commas + 2
+  }
+}
+
 /** A value in JSON; without a type it stays text. */
-function valueText(text: string | null, type: number | undefined): string {
+export function valueText(text: string | null, type: number | undefined): string {
   if (text === null) return 'null'
   if (type === undefined) return JSON.stringify(text)
   if (type === BOOLEAN) return String(text === 't')

@@ -1,5 +1,6 @@
 import { isLoopbackHost } from '../connection-target.ts'
 import { NullpoolError } from '../errors.ts'
+import type { GuardMode } from '../guard/guard.ts'
 import type { Pooler, Tls } from '../options.ts'
 import type { Address, TlsOptions } from '../wire/transport.ts'
 import { formatAddress, isIpAddress, isPublicAddress, parseAddress } from './address.ts'
@@ -23,6 +24,14 @@ export interface GatewayTarget {
    * address, and `localhost`, is listed by itself. @default false
    */
   privateAddresses?: boolean
+  /**
+   * What becomes of statements in a tunnel that need a session, such as `SET`, `LISTEN` or `pg_advisory_lock`,
+   * and that a transaction-mode pooler would let somebody else feel: `'throw'` has the server refuse them
+   * (SQLSTATE 0A000), `'warn'` tells `onEvent`. It looks for accidents and reads nothing inside of TLS that is
+   * the client's own. @default 'throw' for such a pooler and on port 6543, 'warn' where nothing is known, 'off'
+   * elsewhere
+   */
+  guard?: GuardMode
 }
 
 /** An entry of the list, read. */
@@ -34,6 +43,7 @@ export interface Target {
   readonly tls: Tls | undefined
   readonly pooler: Exclude<Pooler, 'hyperdrive'>
   readonly privateAddresses: boolean
+  readonly guard: GuardMode | undefined
   /** Whether it is this machine by its name. */
   readonly isLoopback: boolean
 }
@@ -90,7 +100,7 @@ function fits({ host, port, wildcard }: Target, address: Address): boolean {
 }
 
 function readTarget(entry: GatewayTarget): Target {
-  const { address, tls, pooler = 'auto', privateAddresses = false, ...rest } = entry
+  const { address, tls, pooler = 'auto', privateAddresses = false, guard, ...rest } = entry
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) throw invalid(`There is no option ${unknown} of a target.`)
   const wildcard = typeof address === 'string' && address.startsWith('*.')
@@ -99,6 +109,9 @@ function readTarget(entry: GatewayTarget): Target {
     throw invalid('A target takes host:port, with *. in front for any name below a domain.')
   }
   if (typeof privateAddresses !== 'boolean') throw invalid('privateAddresses takes true or false.')
+  if (guard !== undefined && !/^(?:throw|warn|off)$/.test(String(guard))) {
+    throw invalid("guard takes 'throw', 'warn' or 'off'.")
+  }
   const isAddress = isIpAddress(read.host)
   const isLoopback = !wildcard && isLoopbackHost(read.host)
   if (wildcard && (privateAddresses || isAddress || !read.host.includes('.'))) {
@@ -108,7 +121,7 @@ function readTarget(entry: GatewayTarget): Target {
   }
   return {
     host: wildcard ? `.${read.host}` : read.host,
-    ...{ port: read.port, wildcard, tls, pooler, isLoopback },
+    ...{ port: read.port, wildcard, tls, pooler, guard, isLoopback },
     privateAddresses: privateAddresses || isAddress || isLoopback,
   }
 }

@@ -9,10 +9,11 @@ import { transportFailure } from '../wire/transport-failure.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
+import { asFailure, badRequest, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { type Target, tlsTo } from './targets.ts'
-import { Tunnel } from './tunnel.ts'
+import { Tunnel, type TunnelChecks } from './tunnel.ts'
+import { guardedMessages, guardModeOf } from './tunnel-guard.ts'
 import { tunnelPeer } from './tunnel-peer.ts'
 import { waitUntilOf } from './wait-until.ts'
 
@@ -27,7 +28,8 @@ interface Destination {
  * in the words of Postgres: no WebSocket API shows its user the status of a response.
  *
  * On `/v1` bytes pass as they are, and TLS is the client's own; on `/v2` the gateway speaks TLS to the
- * server and the client does not.
+ * server and the client does not. On both, statements that need a session are refused in the place of a pooler
+ * that would lend it to somebody else.
  *
  * @see https://github.com/neondatabase/wsproxy
  */
@@ -70,8 +72,7 @@ export class TunnelEndpoint {
     let tunnel: Tunnel | undefined
     return {
       onOpen: (_event, ws) => {
-        const inClear = this.#path === '/v1' && tlsTo(destination.target) !== undefined
-        tunnel = this.#tunnel(ws, inClear ? clearRefused(destination) : undefined)
+        tunnel = this.#tunnel(ws, this.#checks(destination))
         const running = this.#run(tunnel, destination)
         // With the client's close a Worker's request is over, and its sockets with it.
         waitUntil?.(running)
@@ -82,8 +83,24 @@ export class TunnelEndpoint {
     }
   }
 
-  #tunnel(ws: WSContext, refuseClear?: NullpoolError): Tunnel {
-    return new Tunnel(tunnelPeer(ws), this.#settings, refuseClear)
+  #tunnel(ws: WSContext, checks?: TunnelChecks): Tunnel {
+    return new Tunnel(tunnelPeer(ws), this.#settings, checks)
+  }
+
+  #checks(destination: Destination): TunnelChecks {
+    const { address, target } = destination
+    const inClear = this.#path === '/v1' && tlsTo(target) !== undefined
+    const mode = guardModeOf(target, address)
+    const at = { path: this.#path, target: formatAddress(address) }
+    const found = (error: NullpoolError): void => {
+      const { code } = error
+      if (mode === 'throw') this.#settings.emit({ type: 'refused', ...at, code })
+      else this.#settings.emit({ type: 'warning', ...at, code, message: withoutHint(error) })
+    }
+    return {
+      refuseClear: inClear ? clearRefused(destination) : undefined,
+      messages: guardedMessages(mode, found),
+    }
   }
 
   async #run(tunnel: Tunnel, destination: Destination): Promise<void> {

@@ -2,6 +2,7 @@ import type { NullpoolError } from '../errors.ts'
 import { Deadline, settledWithin } from '../wire/deadline.ts'
 import { encodeText } from '../wire/messages.ts'
 import type { Connection } from '../wire/transport.ts'
+import type { ClientMessages } from './client-messages.ts'
 import { closeReason, failureMessage, tellingOf, tooLarge } from './failures.ts'
 import { type JoinedMessages, PendingMessages } from './pending-messages.ts'
 import { asksForTls, TELLING_BYTES } from './tls-request.ts'
@@ -12,6 +13,14 @@ export interface TunnelLimits {
   maxMessageBytes: number
   maxBufferedBytes: number
   idleTimeoutMs: number
+}
+
+/** What a tunnel looks at of what its client sends. */
+export interface TunnelChecks {
+  /** Refuses a client that does not begin by asking its server for TLS. */
+  refuseClear?: NullpoolError | undefined
+  /** Reads the client's messages, and changes some. */
+  messages?: ClientMessages | undefined
 }
 
 /** How a tunnel has ended. */
@@ -30,14 +39,15 @@ const LOOK_AGAIN_MS = 4
 const CLOSE_TIMEOUT_MS = 1_000
 
 /**
- * Bytes between a WebSocket and a server, as they are: what a message holds is written, what is read
- * becomes a message. Neither side may be faster than the other by more than the limits.
+ * Bytes between a WebSocket and a server, as they are but for what the checks change: what a message holds
+ * is written, what is read becomes a message. Neither side may be faster than the other by more than the limits.
  */
 export class Tunnel {
   readonly ended: Promise<TunnelEnd>
   readonly #peer: TunnelPeer
   readonly #limits: TunnelLimits
   readonly #idle = new Deadline()
+  readonly #messages: ClientMessages | undefined
   #refuseClear: NullpoolError | undefined
   #connection: Connection | undefined
   readonly #pending = new PendingMessages()
@@ -51,13 +61,11 @@ export class Tunnel {
   #bytesToServer = 0
   #bytesToClient = 0
 
-  /**
-   * @param refuseClear - Refuses a client that does not begin by asking its server for TLS.
-   */
-  constructor(peer: TunnelPeer, limits: TunnelLimits, refuseClear?: NullpoolError) {
+  constructor(peer: TunnelPeer, limits: TunnelLimits, checks: TunnelChecks = {}) {
     this.#peer = peer
     this.#limits = limits
-    this.#refuseClear = refuseClear
+    this.#refuseClear = checks.refuseClear
+    this.#messages = checks.messages
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -93,7 +101,7 @@ export class Tunnel {
     if (this.#pending.size > maxBufferedBytes) {
       return this.#end(1013, 'The server does not keep up', 'at once')
     }
-    this.#pending.add(bytes)
+    for (const each of this.#messages?.take(bytes) ?? [bytes]) this.#pending.add(each)
     if (this.#refuseClear) this.#keepHead(bytes)
     if (this.#pending.size > STOP_AT && !this.#paused) this.#paused = this.#peer.pause(true)
     void this.#toServer()
@@ -105,6 +113,7 @@ export class Tunnel {
     if (this.#peerGone) return
     this.#peerGone = true
     if (!clean || !this.#connection || this.#refuseClear) return this.#end(1006, '', 'at once')
+    for (const each of this.#messages?.rest() ?? []) this.#pending.add(each)
     void this.#toServer()
   }
 

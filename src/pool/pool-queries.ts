@@ -30,9 +30,10 @@ export class PoolQueries {
     this.#core = core
     this.#end = end
     this.#identity = identity
+    // Of a pool that is closed a query rejects when it begins, as it does where it fails.
     this.sql = lazySql(
       () => this.#createClient(),
-      () => core.admit(),
+      () => undefined,
     )
   }
 

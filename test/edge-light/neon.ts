@@ -46,8 +46,8 @@ async function useOf(pool: Pool): Promise<unknown> {
   await client.query('begin')
   await client.query('create table undone (n int)')
   await client.query('rollback')
-  const { command } = await client.query('listen news')
+  const refusal = await client.query('listen news').catch(({ code, hint }) => ({ code, hint }))
   client.release()
   const { rows: tables } = await pool.query(`select to_regclass('undone') as undone`)
-  return { rows, tables, listened: command }
+  return { rows, tables, refusal }
 }

@@ -88,9 +88,9 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_
   })
 
   it.each([
-    ['names of columns', `select 1 as "${'n'.repeat(60)}" from generate_series(1, 1400)`],
+    ['names of columns', `select 1 as "${'n'.repeat(60)}" from generate_series(1, 1600)`],
     ['characters that are escaped', "select repeat(E'\\x01', 20000)"],
-    ['descriptions of columns', `select ${Array.from({ length: 800 }, () => 1)} where false`],
+    ['descriptions of columns', `select ${Array.from({ length: 1_000 }, () => 1)} where false`],
   ])('counts %s, and commits nothing', async (_what, text) => {
     await bed.sql`create table if not exists counted (id int)`
     const queries = ['insert into counted values (1)', text].map((query) => ({ query }))
@@ -100,6 +100,34 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_
       expect.objectContaining({ code: 'ERR_RESULT_SIZE' }),
     ])
     expect(await bed.sql`select id from counted`).toEqual([])
+  })
+
+  it.each([
+    ['one statement', (text: string) => ({ query: text })],
+    [
+      'several',
+      (text: string) => ({
+        queries: [text, '', 'create temp table s (n int) on commit drop', text].map((query) => ({
+          query,
+        })),
+      }),
+    ],
+  ])('takes an answer of exactly as many bytes as it may have, of %s', async (_what, bodyOf) => {
+    const columns = `'{"a":["\\"", 1]}'::json as j, array['x"', null] as "a""b", true, 1.5::float8,
+      E'"\\\n\x02é😀' as t, 7 as n, 1e5::numeric, null as z, false as z`
+    const ask = async (length: number): Promise<[number, number]> => {
+      const padding = `repeat('p', ${length}) as p from generate_series(1, 3)`
+      const response = await post(JSON.stringify(bodyOf(`select ${columns}, ${padding}`)))
+      return [response.status, (await response.arrayBuffer()).byteLength]
+    }
+    const [, bytes] = await ask(1_000)
+    const [, more] = await ask(1_001)
+    const each = more - bytes
+    const most = 1_000 + Math.floor((100_000 - bytes) / each)
+    const [status, size] = await ask(most)
+    expect(status).toBe(200)
+    expect(size).toBeGreaterThan(100_000 - each)
+    expect((await ask(most + 1))[0]).toBe(507)
   })
 
   it('gives up on a server that is silent, and stops the statement', async () => {

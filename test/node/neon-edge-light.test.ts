@@ -14,7 +14,11 @@ describe.skipIf(!pgbouncer)('Neon’s driver in Vercel’s Edge Runtime, behind 
   beforeAll(async () => {
     if (!pgbouncer) return
     bed = await createTestDatabase()
-    gateway = await startNodeGateway({ targets: [`${pgbouncer.host}:${pgbouncer.port}`] })
+    const target = {
+      address: `${pgbouncer.host}:${pgbouncer.port}`,
+      pooler: 'pgbouncer' as const,
+    }
+    gateway = await startNodeGateway({ targets: [target] })
     const bundle = await bundleForEdge({ file: 'test/edge-light/neon.ts' })
     // Nothing of Node.
     expect(bundle.imports).toEqual([])
@@ -52,11 +56,11 @@ describe.skipIf(!pgbouncer)('Neon’s driver in Vercel’s Edge Runtime, behind 
     await expect.poll(closed).toBe(opened())
   })
 
-  it('works by itself, where nobody refuses to listen', async () => {
+  it('works by itself, where the server refuses to listen, with the way out', async () => {
     expect(await runtime.evaluate('exported.byItself()')).toEqual({
       rows: [{ n: 42 }],
       tables: [{ undone: null }],
-      listened: 'LISTEN',
+      refusal: { code: '0A000', hint: expect.stringContaining('5432') },
     })
     await expect.poll(closed).toBe(opened())
     await expect.poll(() => bed.pooledClients()).toBe(0)

@@ -123,6 +123,30 @@ describe.skipIf(!pgbouncer)('Neon’s driver in a scope', () => {
     await Promise.all([client.end(), pool.end()])
   })
 
+  it('is over in the very turn in which its request is, but for what has begun in it', async () => {
+    let late: Promise<unknown> = Promise.resolve()
+    const [client, pool, scope] = await database().run({}, async (scope) => {
+      const [client, pool] = [neonClient(scope), neonPool(scope)]
+      await client.query('select 1')
+      late = pool.query('insert into marks values (1)').then(() => pool.query('table marks'))
+      return [client, pool, scope] as const
+    })
+    const unused = await database().run({}, async (scope) => neonPool(scope))
+    const askedLate = async (): Promise<unknown> => scope.sql`select 1`
+    const failures = await Promise.all(
+      [
+        client.query('select 1'),
+        pool.query('select 1'),
+        pool.connect(),
+        neonClient(scope).connect(),
+        unused.query('select 1'),
+        askedLate(),
+      ].map((each) => failureOf(each)),
+    )
+    expect(failures.map(({ code }) => code)).toEqual(failures.map(() => 'ERR_SCOPE_CLOSED'))
+    expect(await late).toMatchObject({ rows: [{ n: 1 }] })
+  })
+
   it('belongs to its request, also while that is busy', async () => {
     const lent = Promise.withResolvers<ReturnType<typeof make>>()
     const used = Promise.withResolvers<void>()

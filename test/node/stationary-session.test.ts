@@ -116,7 +116,30 @@ describe('the end of a pool', () => {
     )
     await expect.poll(() => pool.stats.waiting, { interval: 1 }).toBe(4)
     const closing = pool.close()
-    expect(() => pool.sql`select 1`).toThrow(expect.objectContaining({ code: 'ERR_POOL_CLOSED' }))
+    const refusal = { code: 'ERR_POOL_CLOSED' }
+    const { sql } = pool
+    const every: (() => PromiseLike<unknown>)[] = [
+      () => sql`select 1`,
+      () => sql.unsafe('select 1'),
+      () => sql.file(import.meta.filename),
+      () => sql`select 1`.values(),
+      () => sql`select 1`.cursor(1)[Symbol.asyncIterator]().next(),
+      () => sql`select 1`.forEach(() => {}),
+      () => sql`copy t to stdout`.readable(),
+      () => sql.begin((tx) => tx`select 1`),
+      () => sql.reserve(),
+      () => sql.notify('jobs', ''),
+      () => sql.largeObject(),
+      () => pool.as(null).sql`select 1`,
+      () => pool.transaction((tx) => tx`select 1`),
+      () => pool.batch((tx) => [tx`select 1`]),
+      () => pool.run({}, (scope) => scope.sql`select 1`),
+    ]
+    // Nothing throws before it is awaited.
+    for (const [at, ask] of every.entries()) {
+      const asked = Promise.resolve(ask())
+      await expect(asked, `${at}`).rejects.toMatchObject(refusal)
+    }
     await expect(pool.transaction((sql) => sql`select 1`)).rejects.toMatchObject({
       code: 'ERR_POOL_CLOSED',
     })

@@ -80,7 +80,6 @@ describe('the import graph', () => {
       '#driver',
       '#runtime',
       'hono',
-      'hono/body-limit',
       'hono/ws',
       'ipaddr.js',
       'postgres-array',

@@ -21,13 +21,26 @@ interface GatewayModule {
 
 const MAX_MESSAGE_BYTES = 16 * 1_048_576
 
+/** What the gateway leads to on this machine. */
+export interface LocalGatewayTarget {
+  port: number
+  /** Whether that is a pooler, whose sessions change hands. */
+  pooled: boolean
+}
+
 /** Starts the gateway in front of one port of this machine; it reaches nothing else. */
-export async function startLocalGateway(port: number, databasePort: number): Promise<LocalGateway> {
+export async function startLocalGateway(
+  port: number,
+  target: LocalGatewayTarget,
+): Promise<LocalGateway> {
   const { createGateway } = await loadGateway()
   const token = await localSecret('gateway-token')
   const gateway = createGateway({
     token,
-    targets: [`${LOOPBACK}:${databasePort}`, `localhost:${databasePort}`],
+    targets: [LOOPBACK, 'localhost'].map((host) => ({
+      address: `${host}:${target.port}`,
+      guard: target.pooled ? 'throw' : 'off',
+    })),
     upgradeWebSocket,
     maxMessageBytes: MAX_MESSAGE_BYTES,
   })

@@ -6,7 +6,7 @@ import { untilAborted } from '../time-limit.ts'
 import { startCommand } from './attached-command.ts'
 import { findEmbeddedPostgres } from './embedded-postgres.ts'
 import type { LocalCertificate } from './local-certificate.ts'
-import type { LocalGateway } from './local-gateway.ts'
+import type { LocalGateway, LocalGatewayTarget } from './local-gateway.ts'
 import { localSecret } from './local-secret.ts'
 import { listSqlFiles, runSqlFiles, type SqlFile } from './migrations.ts'
 import { checkPorts } from './ports.ts'
@@ -102,7 +102,10 @@ export async function runDev(
   let gateway: LocalGateway | undefined
   try {
     signal.throwIfAborted()
-    if (options.gateway !== undefined) gateway = await openGateway(options.gateway, options.port)
+    if (options.gateway !== undefined) {
+      const pooled = database.pgbouncerVersion !== undefined
+      gateway = await openGateway(options.gateway, { port: options.port, pooled })
+    }
     const found = describe(database, certificate, gateway, options.supabase)
     if (found.pooler === null) print(WITHOUT_POOLER)
     answer(found)
@@ -117,9 +120,9 @@ const WITHOUT_POOLER =
   'What is different then: each connection is a session of its own, so SET, LISTEN, advisory locks and prepared statements last here that a transaction-mode pooler would lose, and connections are not shared.'
 
 /** Loaded for who asks for it: it brings a server for HTTP along. */
-async function openGateway(port: number, databasePort: number): Promise<LocalGateway> {
+async function openGateway(port: number, target: LocalGatewayTarget): Promise<LocalGateway> {
   const { startLocalGateway } = await import('./local-gateway.ts')
-  return await startLocalGateway(port, databasePort)
+  return await startLocalGateway(port, target)
 }
 
 /** What makes certificates is large, and most starts need none. */

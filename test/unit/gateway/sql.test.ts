@@ -5,11 +5,13 @@ import { readSqlRequest, type SqlRequest } from '../../../src/gateway/sql-reques
 import { answerText, resultBody } from '../../../src/gateway/sql-result.ts'
 import { asksForTls } from '../../../src/gateway/tls-request.ts'
 
+const LIMITS = { maxMessageBytes: 1_000_000, idleTimeoutMs: 10_000, bodyTimeoutMs: 10_000 }
+
 async function read(body: string, headers: Record<string, string> = {}): Promise<SqlRequest> {
   let request: SqlRequest | undefined
   const app = new Hono()
   app.post('/', async (c) => {
-    request = await readSqlRequest(c)
+    request = await readSqlRequest(c, LIMITS)
     return c.text('')
   })
   const init = { method: 'POST', body, headers: { 'neon-connection-string': 'x', ...headers } }
@@ -88,15 +90,26 @@ describe('a result of /sql', () => {
   })
 
   it('says that it is committed, where it cannot be written', () => {
-    const request = {
-      ...{ connectionString: 'x', rawText: false, transaction: {} },
+    const single = {
+      ...{ connectionString: 'x', rawText: false, transaction: undefined },
       statements: [{ text: '', values: [], arrayMode: true }],
     }
+    const several = { ...single, transaction: {} }
     const unreadable = { ...result, rows: undefined as unknown as [] }
-    expect(() => answerText(request, [unreadable])).toThrow(
-      expect.objectContaining({ code: 'ERR_SERVER', outcome: 'committed', retryable: false }),
+    const committed = { code: 'ERR_SERVER', outcome: 'committed', retryable: false }
+    expect(() => answerText(several, [unreadable])).toThrow(
+      expect.objectContaining({
+        ...committed,
+        message: 'The gateway failed. The transaction was committed.',
+      }),
     )
-    expect(answerText(request, [])).toBe('{"results":[]}')
+    expect(() => answerText(single, [unreadable])).toThrow(
+      expect.objectContaining({
+        ...committed,
+        message: 'The gateway failed. The statement has run, and what it did is committed.',
+      }),
+    )
+    expect(answerText(several, [])).toBe('{"results":[]}')
   })
 
   it.each([

@@ -21,7 +21,7 @@ function open(limits: Partial<typeof LIMITS> = {}, refuseClear?: NullpoolError) 
     close: async () => undefined,
     destroy: () => undefined,
   } as unknown as Connection
-  const tunnel = new Tunnel(peer, { ...LIMITS, ...limits }, refuseClear)
+  const tunnel = new Tunnel(peer, { ...LIMITS, ...limits }, { refuseClear })
   return { tunnel, connection, written, closes }
 }
 
