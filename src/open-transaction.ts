@@ -145,9 +145,10 @@ export class OpenTransaction {
 
   /** Resolves once it is committed, or at once where nothing can go wrong; the connection stays. */
   async commit(): Promise<void> {
-    const endsSafely = this.#beginning.endsSafely && !this.#fronts.some((front) => front.endMatters)
+    const { endsSafely } = this.#beginning
+    const matters = this.#fronts.length === 0 || this.#fronts.some((front) => front.endMatters)
     const committed = this.#commit()
-    if (!endsSafely) return committed
+    if (!endsSafely || matters) return committed
     // Whatever ends the connection now, what was read has been read.
     committed.catch(() => undefined)
   }

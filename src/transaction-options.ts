@@ -5,7 +5,10 @@ import type { Setting } from './wire/prologue.ts'
 export interface TransactionOptions {
   /** @default the server's `default_transaction_isolation`, which is `read committed` */
   isolation?: 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable'
-  /** Refuses to write. Its end never delays whoever awaits the transaction. @default false */
+  /**
+   * Refuses to write. Its end delays nobody, unless it can fail: where the transaction is serializable, or a
+   * statement may have let it write. @default false
+   */
   readOnly?: boolean
   /** Waits for a snapshot that cannot fail; of `serializable` and `readOnly` alone. @default false */
   deferrable?: boolean
@@ -26,7 +29,7 @@ export interface Beginning {
   begin: string
   settings: Setting[]
   retries: number
-  /** Whether nothing can go wrong at its end. */
+  /** Whether nothing can go wrong at its end, unless a statement or a default of the server changes its modes. */
   endsSafely: boolean
 }
 

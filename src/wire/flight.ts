@@ -18,7 +18,7 @@ import {
 } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Preparation } from './prologue.ts'
-import { Replies } from './replies.ts'
+import { Replies, type Reply } from './replies.ts'
 import { endOf, endOfCommit, mayCopy, type TransactionEnds } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
@@ -138,14 +138,14 @@ export class Flight {
   }
 
   /** Puts messages of the wire's own, and the replies that nobody awaits, before everything else. */
-  prepend(messages: readonly Uint8Array[], replies: readonly number[]): void {
+  prepend(messages: readonly Uint8Array[], replies: readonly Reply[]): void {
     this.prepared = true
     this.#outgoing.addFirst(messages)
     this.replies.hideFirst(...replies)
   }
 
   /** The same, with a ReadyForQuery of its own: the rest is sent behind it, unless there is an error. */
-  sendBefore(messages: readonly Uint8Array[], replies: readonly number[]): void {
+  sendBefore(messages: readonly Uint8Array[], replies: readonly Reply[]): void {
     this.prepared = true
     this.#outgoing.holdBehind(messages)
     this.replies.hideFirst(...replies)

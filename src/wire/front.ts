@@ -85,7 +85,7 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** Whether the end of a reading transaction can still fail: a statement has, or it was let write. */
   get endMatters(): boolean {
-    return this.#status === 'E' || this.#transaction.becameWritable
+    return this.#status !== 'T' || this.#flights.length > 0 || this.#transaction.endMatters
   }
 
   /** The driver is not to be heard any more: an open transaction is rolled back, whatever comes fails. */
@@ -233,9 +233,9 @@ export class Front implements FlightReceiver, UpstreamUser {
 
   /** Answers a statement here that no server is to see. */
   #look(flight: Flight, message: Uint8Array): void {
-    const answer = answerOf(message)
-    if (answer) flight.localAnswer = answer
+    flight.localAnswer = answerOf(message) ?? flight.localAnswer
     const text = statementText(message)
+    this.#transaction.look(text)
     const { where } = this.#upstream
     // In a transaction that has failed the server describes nothing, and neither does anybody here.
     const failed = this.#status === 'E' ? '/failed' : ''

@@ -1,4 +1,5 @@
 import { Backend, statementMessages } from './messages.ts'
+import type { Reply } from './replies.ts'
 
 /** A setting that lasts as long as its transaction, and its value. */
 export type Setting = readonly [name: string, value: string]
@@ -16,7 +17,7 @@ const REPLIES = [
 /** Messages of the wire's own, and the replies to them, which nobody awaits. */
 export interface Preparation {
   messages: readonly Uint8Array[]
-  replies: readonly number[]
+  replies: readonly Reply[]
 }
 
 /**

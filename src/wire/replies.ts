@@ -8,6 +8,9 @@ export interface Expected {
   hides: (message: Uint8Array) => boolean
 }
 
+/** The type of a reply that nobody is to see, or what becomes of it. */
+export type Reply = number | Expected
+
 /** Messages that may come between any two others. */
 const ASIDES: ReadonlySet<number> = new Set([
   Backend.noticeResponse,
@@ -24,9 +27,9 @@ const always = (): boolean => true
 export class Replies {
   #expected: Expected[] = []
 
-  /** Hides the next replies, one of each type in this order. */
-  hide(...types: readonly number[]): void {
-    this.#expected.push(...types.map((type) => ({ types: [type], hides: always })))
+  /** Hides the next replies, one each in this order. */
+  hide(...replies: readonly Reply[]): void {
+    this.#expected.push(...replies.map(expected))
   }
 
   /** Looks at the reply behind those before. */
@@ -35,8 +38,8 @@ export class Replies {
   }
 
   /** Puts other expectations before those so far. */
-  hideFirst(...types: readonly number[]): void {
-    this.#expected.unshift(...types.map((type) => ({ types: [type], hides: always })))
+  hideFirst(...replies: readonly Reply[]): void {
+    this.#expected.unshift(...replies.map(expected))
   }
 
   /**
@@ -64,4 +67,8 @@ export class Replies {
     this.#expected.shift()
     return !next.hides(message)
   }
+}
+
+function expected(reply: Reply): Expected {
+  return typeof reply === 'number' ? { types: [reply], hides: always } : reply
 }

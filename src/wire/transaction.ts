@@ -8,6 +8,7 @@ import {
   type TransactionStatus,
 } from './messages.ts'
 import type { Preparation } from './prologue.ts'
+import { ReadingEnd } from './reading-end.ts'
 import { namesValues, statementHeads } from './statement-heads.ts'
 import {
   chaining,
@@ -41,13 +42,15 @@ export class Transaction {
   #commit: Flight | undefined
   /** Whether it was committed without a statement, and so without a server. */
   #committedEmpty = false
-  #becameWritable = false
+  /** Of the only transaction of a driver that did not begin it itself. */
+  #readingEnd: ReadingEnd | undefined
 
   /** Takes what begins every transaction of this driver, and the statement that begins its only one. */
   constructor(prologue?: Preparation, begin?: string) {
     this.#prologue = prologue
     this.deferred = begin
     this.#free = begin === undefined
+    this.#readingEnd = begin === undefined ? undefined : new ReadingEnd(begin)
   }
 
   /** Whether the server refuses everything up to a rollback, whoever has failed. */
@@ -66,9 +69,14 @@ export class Transaction {
     return ended ?? (sent ? 'unknown' : 'rolled back')
   }
 
-  /** Whether its driver has asked for it to write, however it was begun. */
-  get becameWritable(): boolean {
-    return this.#becameWritable
+  /** Whether its end can fail, or has an effect, although it was begun to read. */
+  get endMatters(): boolean {
+    return this.#readingEnd?.matters ?? true
+  }
+
+  /** Takes the text of each statement of its driver. */
+  look(text: string): void {
+    this.#readingEnd?.look(text)
   }
 
   /**
@@ -83,7 +91,6 @@ export class Transaction {
     if (flight.commits) this.#commit = flight
     // What became of the one before is no answer for the next.
     else if (words && /^(begin|start)/.test(words)) this.#forget()
-    if (words?.includes('read write')) this.#becameWritable = true
     if (words && flight.complete && !flight.localAnswer && settled) {
       this.#control(flight, status, words)
     }
@@ -93,7 +100,6 @@ export class Transaction {
   #forget(): void {
     this.#commit = undefined
     this.#committedEmpty = false
-    this.#becameWritable = false
   }
 
   /** Refuses what could leave the transaction or its settings; holds back what could change the status. */
@@ -164,11 +170,12 @@ export class Transaction {
     flight.endsWith = { commit: queryMessage('commit'), rollback: queryMessage('rollback') }
   }
 
-  #beginning(begin: string): { messages: Uint8Array[]; replies: number[] } {
+  #beginning(begin: string): Preparation {
+    const question = this.#readingEnd?.question
     const { messages = [], replies = [] } = this.#prologue ?? {}
     return {
-      messages: [...statementMessages(begin), ...messages],
-      replies: [...REPLIES_OF_BEGIN, ...replies],
+      messages: [...statementMessages(begin), ...(question?.messages ?? []), ...messages],
+      replies: [...REPLIES_OF_BEGIN, ...(question?.replies ?? []), ...replies],
     }
   }
 }

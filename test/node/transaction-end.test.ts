@@ -3,6 +3,7 @@ import { createDatabase, type Scope, type TransactionOptions } from 'nullpool'
 import { nullpool } from 'nullpool/hono'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
+import { silenceBehindCommit } from '../support/silent-commit.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 const { pgbouncer } = inject('servers')
@@ -31,25 +32,9 @@ describe.skipIf(!pgbouncer)('the end of a transaction', () => {
   })
   const open = (): Scope => createDatabase({ url: bed.url(proxy), pooler: 'pgbouncer' }).scope()
 
-  /** From the COMMIT on, the server says nothing; until `end`. */
-  function silenceBehindCommit(): { sent: Promise<void>; end: () => void } {
-    let sent = false
-    const remove = proxy.inject({
-      when({ direction, bytes }) {
-        sent ||= direction === 'up' && Buffer.from(bytes).includes('commit')
-        return sent && direction === 'down' ? 'stall' : undefined
-      },
-    })
-    const end = (): void => {
-      remove()
-      proxy.resume()
-    }
-    return { sent: proxy.until(() => sent), end }
-  }
-
   it.each(SAFE)('delays nobody who only reads: %j', async (options) => {
     await using scope = open()
-    const silence = silenceBehindCommit()
+    const silence = silenceBehindCommit(proxy)
     expect(await scope.transaction(options, (sql) => sql`select 1 as n`)).toEqual([{ n: 1 }])
     await silence.sent
     silence.end()
@@ -60,7 +45,7 @@ describe.skipIf(!pgbouncer)('the end of a transaction', () => {
     const routes = app
       .use(nullpool({ url: bed.url(proxy), pooler: 'pgbouncer', transaction }))
       .get('/', async (c) => c.json(await c.var.sql`select 1 as n`))
-    const silence = silenceBehindCommit()
+    const silence = silenceBehindCommit(proxy)
     expect(await (await routes.request('/')).json()).toEqual([{ n: 1 }])
     await silence.sent
     silence.end()
@@ -70,7 +55,7 @@ describe.skipIf(!pgbouncer)('the end of a transaction', () => {
     'is waited for where it can fail: %j',
     async (options) => {
       await using scope = open()
-      const silence = silenceBehindCommit()
+      const silence = silenceBehindCommit(proxy)
       let ended = false
       const running = scope
         .transaction(options, (sql) => sql`select 1 as n`)
