@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Claims } from './claims.ts'
+import { type Claims, refuseIdentity } from './claims.ts'
 import { NullpoolError } from './errors.ts'
 import { type DatabaseOptions, resolveOptions, type Settings } from './options.ts'
 import {
@@ -11,10 +11,11 @@ import {
 /** A request that is a transaction. */
 export interface RequestTransactionOptions extends Omit<TransactionOptions, 'retries'> {
   /**
-   * Whether to roll back although nothing was thrown, told by the response.
+   * Whether to roll back although nothing was thrown, told by the response, at once or as a promise. Without a
+   * response, or with `Response.error()`, it is not asked: everything is rolled back.
    * @default (c) => c.res.status >= 500
    */
-  rollbackWhen?: (c: Context) => boolean
+  rollbackWhen?: (c: Context) => boolean | Promise<boolean>
 }
 
 /** What `nullpool` takes: the options of `createDatabase`, and its own. */
@@ -47,12 +48,18 @@ export interface NullpoolOptions extends DatabaseOptions {
   transaction?: boolean | RequestTransactionOptions
 }
 
+/** How a request that is a transaction begins and ends. */
+interface RequestTransaction {
+  beginning: Beginning
+  rollbackWhen: NonNullable<RequestTransactionOptions['rollbackWhen']>
+}
+
 /** The options of the middleware with their defaults. */
 export interface MiddlewareSettings {
   database: Settings
   serverTiming: boolean
   claims: NullpoolOptions['claims']
-  transaction: { beginning: Beginning; rollbackWhen: (c: Context) => boolean } | undefined
+  transaction: RequestTransaction | undefined
 }
 
 /** @throws {NullpoolError} `ERR_OPTIONS`. */
@@ -64,13 +71,14 @@ export function readMiddlewareOptions(options: NullpoolOptions): MiddlewareSetti
     database: resolveOptions(databaseOptions),
     serverTiming,
     claims,
-    transaction: readTransaction(transaction),
+    transaction: readTransaction(transaction, claims !== undefined),
   }
 }
 
 function readTransaction(
   transaction: boolean | RequestTransactionOptions,
-): MiddlewareSettings['transaction'] {
+  hasClaims: boolean,
+): RequestTransaction | undefined {
   if (transaction === false) return undefined
   const given = transaction === true ? {} : transaction
   if (typeof given !== 'object' || given === null || 'retries' in given) {
@@ -78,7 +86,9 @@ function readTransaction(
   }
   const { rollbackWhen = (c: Context) => c.res.status >= 500, ...options } = given
   if (typeof rollbackWhen !== 'function') throw refused('transaction.rollbackWhen', 'a function')
-  return { beginning: readTransactionOptions(options), rollbackWhen }
+  const beginning = readTransactionOptions(options)
+  if (hasClaims) refuseIdentity(beginning.settings)
+  return { beginning, rollbackWhen }
 }
 
 function refused(option: string, takes: string): NullpoolError {

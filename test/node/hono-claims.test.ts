@@ -57,6 +57,19 @@ describe.skipIf(!pgbouncer)('nullpool({ claims })', () => {
     await bed.expectClosed(0)
   })
 
+  it.each([
+    { role: 'none' },
+    { role: 'service_role' },
+    { session_authorization: 'postgres' },
+    { 'request.jwt.claims': '{"role":"service_role"}' },
+  ])('refuses settings of the transaction that belong to them: %j', async (settings) => {
+    const transaction = { settings: settings as unknown as Record<string, string> }
+    const refusal = expect.objectContaining({ code: 'ERR_OPTIONS' })
+    expect(() => bed.app({ claims: () => claimsOf(1), transaction })).toThrow(refusal)
+    expect(() => bed.app({ transaction })).not.toThrow()
+    await bed.expectClosed(0)
+  })
+
   it('holds for db.transaction() and db.as() too', async () => {
     const answer: Answer = async ({ var: { db } }) => ({
       transaction: await db.transaction((sql) => sql`select auth.uid() as uid`),
