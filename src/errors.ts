@@ -121,7 +121,10 @@ export type NullpoolErrorCode =
    * → await every statement inside of the function given to `transaction()`
    */
   | 'ERR_TRANSACTION_OVER'
-  /** a failed statement whose error was caught → let the error through, or use `sql.savepoint()` */
+  /**
+   * a failed statement whose error was caught, or a request without a response
+   * → let the error through, or use `sql.savepoint()`; return a `Response`
+   */
   | 'ERR_TRANSACTION_ROLLED_BACK'
   /**
    * a streamed response in a request that is a transaction

@@ -6,8 +6,12 @@ import { OpenTransaction } from './open-transaction.ts'
 import type { RequestConnection } from './request-connection.ts'
 import { RequestScope } from './request-scope.ts'
 import type { BodyOrigin } from './response.ts'
+import { noResponse } from './scope-refusals.ts'
 import { runInside } from './transaction.ts'
 import { wholeResponse } from './whole-response.ts'
+
+/** What `Response.error()` has: nobody can send it. */
+const STATUS_OF_ERROR = 0
 
 /** What one request of Hono's gets, and how it ends. */
 export interface Request {
@@ -43,13 +47,27 @@ export async function openRequest(
       }
     },
     async end(bodies) {
-      const fails = c.error || transaction.rollbackWhen(c)
+      if (open.used && !c.error && !hasResponse(c)) {
+        open.rollBack()
+        // Hono would merge the headers of what is none.
+        if (c.finalized) c.res = undefined
+        throw noResponse()
+      }
+      const isFailure = c.error || c.res.status === STATUS_OF_ERROR
+      const fails = isFailure || (await inside(async () => transaction.rollbackWhen(c)))
       if (!fails && open.used) return inside(() => commitWith(c, bodies, open, connection))
       if (fails) open.rollBack()
       else await open.commit()
       return bodies.likely(c.res)
     },
   }
+}
+
+/** Asks only what every runtime's responses and those of adapters have. */
+function hasResponse(c: Context): boolean {
+  if (!c.finalized) return false
+  const { status, headers } = c.res as Partial<Response>
+  return typeof status === 'number' && typeof headers?.get === 'function'
 }
 
 /** Commits behind the last statement that there can be, one of the body's too. */

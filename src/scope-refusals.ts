@@ -92,6 +92,18 @@ export function savepointRolledBack(): NullpoolError {
   )
 }
 
+/** For a request that is a transaction and has no response to tell of it. */
+export function noResponse(): NullpoolError {
+  return new NullpoolError(
+    'ERR_TRANSACTION_ROLLED_BACK',
+    'The transaction was rolled back: its request has got no Response.',
+    {
+      outcome: 'rolled back',
+      hint: 'Return a Response from the handler, such as c.json() or c.text(), await next() in every middleware that does not, and throw nothing but an Error.',
+    },
+  )
+}
+
 /** For claims on a connection that answers from what others have asked. */
 export function cachedForOthers(): NullpoolError {
   return new NullpoolError(
