@@ -31,6 +31,8 @@ export function settingCalls(pieces: Pieces): SettingCall[] {
 
 /** Whether `is_local` is a constant that may be false or NULL, which the server takes for false. */
 export function staysSet(pieces: Pieces): boolean {
+  // The server undoes what the query of a materialized view has set.
+  if (pieces[0] === 'create' && pieces[1] === 'materialized') return false
   return settingCalls(pieces).some(({ isLocal }) => isConstant(isLocal) && !isTrue(isLocal))
 }
 

@@ -36,7 +36,7 @@ const TEMPORARY_SCHEMA = /^pg_temp(?:_\d+)?$/
 
 /** What stands between CREATE and the name of what it makes. */
 const BEFORE_NAME =
-  /^(?:or|replace|global|local|temp|temporary|unlogged|recursive|table|view|materialized|sequence|function|procedure|aggregate|operator|type|domain|collation|conversion|class|family|text|search|configuration|dictionary|parser|template|foreign|if|not|exists)$/
+  /^(?:or|replace|global|local|temp|temporary|unlogged|recursive|table|view|materialized|sequence|function|procedure|aggregate|operator|type|domain|collation|conversion|class|family|statistics|text|search|configuration|dictionary|parser|template|foreign|if|not|exists)$/
 
 const FALSE = /^(?:false|off|0|'(?:f|fa|fal|fals|false|n|no|of|off|0))$/i
 

@@ -41,7 +41,9 @@ export const STATE = `
       select relname as name from pg_class where relnamespace = pg_my_temp_schema()
       union all select proname from pg_proc where pronamespace = pg_my_temp_schema()
       union all select typname from pg_type where typnamespace = pg_my_temp_schema()
-      union all select oprname from pg_operator where oprnamespace = pg_my_temp_schema()) as made),
+      union all select oprname from pg_operator where oprnamespace = pg_my_temp_schema()
+      union all select stxname from pg_statistic_ext where stxnamespace = pg_my_temp_schema()
+    ) as made),
     'libraries', (select count(*) from pg_settings)
   ) as state`
 
@@ -133,6 +135,8 @@ export const STATEMENTS: readonly string[] = [
   `select U&"set\\005fconfig"('a.b', 'x', false)`,
   "select public.set_config('a.b', 'x')",
   "select * from set_config('a.b', 'x', false)",
+  "create table made as select set_config('a.b', 'x', false)",
+  "create materialized view made as select set_config('a.b', 'x', false)",
   "with a as (select set_config('a.b', 'x', false)) select * from a",
   "update pg_settings set setting = '1MB' where name = 'work_mem'",
   `update only "pg_catalog".pg_settings as s set setting = '1MB' where name = 'work_mem'`,
@@ -224,6 +228,8 @@ export const STATEMENTS: readonly string[] = [
   'create type pg_temp.made as (a int)',
   'create domain pg_temp.made as int',
   'create aggregate pg_temp.made (int) (sfunc = int4pl, stype = int)',
+  'create statistics pg_temp.made on a, load from listen',
+  'create statistics if not exists pg_temp.made on a, load from listen',
   'create operator pg_temp.@@@@ (leftarg = int, rightarg = int, function = int4pl)',
   'select 1 into temp made',
   'select 1 into temporary table made',
