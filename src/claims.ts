@@ -1,4 +1,5 @@
 import { NullpoolError } from './errors.ts'
+import { identityKey } from './identity-key.ts'
 import { isIdentitySetting } from './identity-setting.ts'
 import { readSettings } from './transaction-options.ts'
 import type { Setting } from './wire/prologue.ts'
@@ -23,7 +24,7 @@ interface NoPayload {
 export interface Identity {
   /** Made at the beginning of each of their transactions. */
   settings: readonly Setting[]
-  /** Tells one identity from another, for transactions inside of transactions. */
+  /** Tells one identity from another, for transactions inside of transactions; the same in any order. */
   key: string
 }
 
@@ -35,7 +36,14 @@ export function identityOf(
   const more = readSettings(settings)
   refuseIdentity(more)
   const all = [...claims, ...more]
-  return { settings: all, key: JSON.stringify(all) }
+  let key: string | undefined
+  return {
+    settings: all,
+    get key() {
+      key ??= identityKey(all)
+      return key
+    },
+  }
 }
 
 /** Roles that claims may name where the option `roles` says nothing. */

@@ -101,6 +101,23 @@ describe.each([
       })
     })
 
+    it('are savepoints of each other for the same claims and settings in another order', async () => {
+      const { sub, ...rest } = claimsOf(1)
+      const names = await run(async (_sql, scope) => {
+        const rows = await scope
+          .as({ ...rest, sub }, { 'app.one': '1', 'app.two': '2' })
+          .transaction(async (outer) => {
+            await outer`insert into marks values ('outer')`
+            const other = scope.as({ sub, ...rest }, { 'app.two': '2', 'app.one': '1' })
+            await other.transaction((inner) => inner`insert into marks values ('inner')`)
+            return outer`select name from marks order by name`
+          })
+        return rows.map(({ name }) => name)
+      })
+      expect(names).toEqual(['inner', 'outer'])
+      expect(await marks()).toEqual(['inner', 'outer'])
+    })
+
     it.each(['commit and chain', 'rollback and chain', 'COMMIT /* and */ AND\nCHAIN;'])(
       'cannot be left by %j',
       async (text) => {
