@@ -56,6 +56,17 @@ export function sessionRequired(feature: string): NullpoolError {
   )
 }
 
+/** For a feature of the driver that a transaction cannot be used for. */
+export function outsideOfTransaction(feature: string): NullpoolError {
+  return new NullpoolError(
+    'ERR_SESSION_STATE',
+    `${feature} needs a client of its own, and this sql is that of one transaction.`,
+    {
+      hint: 'Use it outside of transaction(), or mount nullpool() without its option transaction on this route.',
+    },
+  )
+}
+
 /** For a statement on a transaction's handle that comes after its end. */
 export function transactionOver(): NullpoolError {
   return new NullpoolError(

@@ -3,6 +3,7 @@ import type { Sql, TransactionSql } from './drivers/driver.ts'
 import { type InTurn, runInTurn } from './drivers/run-in-turn.ts'
 import type { Nesting } from './nesting.ts'
 import {
+  outsideOfTransaction,
   savepointName,
   savepointOptions,
   savepointRolledBack,
@@ -12,15 +13,16 @@ import {
 
 type Work = (sql: TransactionSql) => unknown
 
-/** What the client of a transaction must not be asked for: another connection, or its end. */
-const NOT_HERE: ReadonlySet<PropertyKey> = new Set([
-  'reserve',
-  'listen',
-  'largeObject',
-  'subscribe',
-  'end',
-  'close',
-])
+/** What ends the client of a transaction, which is nobody's to end. */
+const NOT_HERE: ReadonlySet<PropertyKey> = new Set(['end', 'close'])
+
+/** What needs another connection, and so is refused, also where the types allow it: `c.var.sql`. */
+const APART: Readonly<Record<string, () => Promise<never>>> = {
+  reserve: () => Promise.reject(outsideOfTransaction('sql.reserve')),
+  largeObject: () => Promise.reject(outsideOfTransaction('sql.largeObject')),
+  listen: () => Promise.reject(sessionRequired('sql.listen')),
+  subscribe: () => Promise.reject(sessionRequired('sql.subscribe')),
+}
 
 /**
  * What `work` is given: a client that is in a transaction, as postgres.js's own handles are. It is dead once
@@ -40,7 +42,7 @@ export function transactionHandle(client: Sql, nesting: Nesting): TransactionSql
     runInTurn(made, wait, refusal)
     return made
   }
-  const own = nestedWork(client, nesting, admit)
+  const own: Record<PropertyKey, unknown> = { ...APART, ...nestedWork(client, nesting, admit) }
   const sql = new Proxy(client, {
     apply(target, _self, values: unknown[]) {
       admit()

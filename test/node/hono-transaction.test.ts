@@ -199,6 +199,19 @@ describe.skipIf(!pgbouncer)('nullpool({ transaction })', () => {
     expect(await deeds()).toEqual([])
   })
 
+  it.each(['reserve', 'listen', 'subscribe', 'largeObject'] as const)(
+    'says that sql.%s cannot be part of it',
+    async (name) => {
+      const routes = app().get('/', async (c) => {
+        await (c.var.sql[name] as () => Promise<unknown>)()
+        return c.text('done')
+      })
+      const response = await bed.get(routes)
+      expect([response.status, await response.text()]).toEqual([500, 'ERR_SESSION_STATE'])
+      await bed.expectClosed(0)
+    },
+  )
+
   it('refuses other claims inside of it, and options that there are not', async () => {
     const routes = app().get('/', (c) => {
       c.var.db.as({})
