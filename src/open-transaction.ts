@@ -87,10 +87,8 @@ export class OpenTransaction {
   }
 
   #addMember(types: ClientTypes | undefined): Member {
-    const create = (): Sql => {
-      this.#used = true
-      this.#first ??= member
-      return this.#connection.clients.create({
+    const create = (): Sql =>
+      this.#connection.clients.create({
         identity: this.#identity,
         front: () => this.#frontOptions(),
         opened: (front) => {
@@ -99,8 +97,13 @@ export class OpenTransaction {
         },
         types,
       })
+    // Whoever only builds a value with the client, as with `sql.json`, is not asked.
+    const admit = (): void => {
+      this.#connection.admit()
+      this.#used = true
+      this.#first ??= member
     }
-    const client = lazySql(create, () => this.#connection.admit())
+    const client = lazySql(create, admit)
     const member: Member = { types, client, handle: transactionHandle(client, this.#nesting) }
     this.#members.push(member)
     return member
@@ -146,9 +149,11 @@ export class OpenTransaction {
   /** Resolves once it is committed, or at once where nothing can go wrong; the connection stays. */
   async commit(): Promise<void> {
     const { endsSafely } = this.#beginning
-    const matters = this.#fronts.length === 0 || this.#fronts.some((front) => front.endMatters)
+    // What is under way may not have been looked at.
+    const isSettled = this.entered && !this.#nesting.isBusy(undefined)
+    const isSafe = endsSafely && isSettled && !this.#fronts.some((front) => front.endMatters)
     const committed = this.#commit()
-    if (!endsSafely || matters) return committed
+    if (!isSafe) return committed
     // Whatever ends the connection now, what was read has been read.
     committed.catch(() => undefined)
   }
@@ -166,7 +171,8 @@ export class OpenTransaction {
       await client.unsafe('commit')
     } catch (error) {
       // What the server has confirmed is so, whatever came behind.
-      if (this.#fronts[0]?.transaction.outcome !== 'committed') throw this.explain(error)
+      if (this.#fronts[0]?.transaction.outcome === 'committed') return
+      throw isSqlState(error, ROLLED_BACK) ? transactionRolledBack(error) : this.explain(error)
     } finally {
       this.#fronts[0]?.retire(transactionOver)
     }
@@ -180,7 +186,6 @@ export class OpenTransaction {
 
   /** The same error, with what became of the transaction where the connection was lost. */
   explain(error: unknown): unknown {
-    if (isSqlState(error, ROLLED_BACK)) return transactionRolledBack(error)
     return NullpoolError.is(error) ? this.#withOutcome(error) : error
   }
 

@@ -89,6 +89,12 @@ export function readTransactionOptions(options: TransactionOptions): Beginning {
   }
 }
 
+/** Whether options only say what holds without them. */
+export function asksForNothing(options: TransactionOptions): boolean {
+  const { isolation, readOnly, deferrable, settings = {}, retries } = options
+  return !(isolation || readOnly || deferrable || retries || Object.keys(settings).length > 0)
+}
+
 /** Checks names and values; the values stay values all the way. */
 export function readSettings(settings: Readonly<Record<string, unknown>>): Setting[] {
   const entries = Object.entries(settings)

@@ -7,7 +7,11 @@ import type { ClientTypes } from './request-clients.ts'
 import type { ScopeConnection } from './scope-connection.ts'
 import { savepointOptions } from './scope-refusals.ts'
 import { settledResult } from './transaction-handle.ts'
-import { readTransactionOptions, type TransactionOptions } from './transaction-options.ts'
+import {
+  asksForNothing,
+  readTransactionOptions,
+  type TransactionOptions,
+} from './transaction-options.ts'
 
 export type { TransactionOptions } from './transaction-options.ts'
 
@@ -91,9 +95,7 @@ function runNested<T>(
   types: ClientTypes | undefined,
   work: Work<T>,
 ): Promise<T> {
-  if (Object.values(options).some((value) => value !== undefined)) {
-    throw savepointOptions()
-  }
+  if (!asksForNothing(options)) throw savepointOptions()
   return enclosing.handle(types).savepoint((sql) => work(sql)) as Promise<T>
 }
 

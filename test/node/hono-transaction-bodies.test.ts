@@ -276,4 +276,16 @@ describe.skipIf(!pgbouncer)('bodies of a request that is a transaction', () => {
     expect(await deeds()).toEqual([])
     await bed.expectClosed(0)
   })
+
+  it('passes a stream on where values were built and nothing was asked', async () => {
+    const routes = bed.app({ transaction: true, pooler: 'pgbouncer' })
+    routes.get('/', (c) => {
+      const { sql } = c.var
+      for (const built of [sql.json({}), sql.array([1]), sql.typed('x', 25)]) void built
+      return c.body(new Blob(['whole']).stream())
+    })
+    const response = await bed.get(routes)
+    expect([response.status, await response.text()]).toEqual([200, 'whole'])
+    await bed.expectClosed(0)
+  })
 })

@@ -94,6 +94,30 @@ describe.skipIf(!pgbouncer)('the outcome of a transaction whose connection is lo
     await expect(whole).rejects.toMatchObject({ code: '23505' })
   })
 
+  it.each(['40000', '40001'])(
+    'passes on what its work throws, also with the code %s',
+    async (code) => {
+      const own = Object.assign(new Error('my own'), { code })
+      await using scope = open()
+      const failing = scope.transaction(async (sql) => {
+        await sql`select 1`
+        throw own
+      })
+      await expect(failing).rejects.toBe(own)
+    },
+  )
+
+  it('takes options that ask for nothing inside of another', async () => {
+    await using scope = open()
+    const nothing = { readOnly: false, deferrable: false, retries: 0, settings: {} }
+    const inner = scope.transaction(() => scope.transaction(nothing, (sql) => sql`select 1 as n`))
+    expect(await inner).toEqual([{ n: 1 }])
+    for (const options of [{ readOnly: true }, { retries: 1 }, { settings: { work_mem: '1MB' } }]) {
+      const refused = scope.transaction(() => scope.transaction(options, async () => undefined))
+      await expect(refused).rejects.toMatchObject({ code: 'ERR_OPTIONS' })
+    }
+  })
+
   it('takes no options for none', async () => {
     await using scope = open()
     for (const none of [undefined, null]) {
