@@ -1,17 +1,16 @@
 import type { Context } from 'hono'
-import { parseConnectionString } from '../connection-string.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { StatementError } from '../drivers/statement-error.ts'
 import { asText, type TextResult, textDriver } from '../drivers/text.ts'
 import type { NullpoolError } from '../errors.ts'
 import type { Scope, ScopeContext } from '../scope.ts'
-import type { Address } from '../wire/transport.ts'
-import { formatAddress, parseAddress } from './address.ts'
+import { formatAddress } from './address.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
+import { asFailure, failureBody, tellingOf } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { ResultSize } from './result-size.ts'
+import { readSqlDestination } from './sql-destination.ts'
 import { readSqlRequest, type SqlRequest } from './sql-request.ts'
 import { answerText } from './sql-result.ts'
 import type { Target } from './targets.ts'
@@ -55,7 +54,8 @@ export class SqlEndpoint {
   /** Answers a request that was admitted. */
   async answer(c: Context): Promise<Response> {
     const request = await readSqlRequest(c, this.#settings)
-    const { target, address } = this.#destination(request)
+    const { address, connectionString } = readSqlDestination(request.connectionString)
+    const target = this.#settings.targets.find(address)
     const startedAt = Date.now()
     const done = (code?: string): void => {
       this.#settings.emit({
@@ -67,7 +67,10 @@ export class SqlEndpoint {
       })
     }
     try {
-      const body = answerText(request, await this.#run(c, request, target))
+      const body = answerText(
+        request,
+        await this.#run(scopeContext(c, connectionString), request, target),
+      )
       done()
       return answerWith(c, request, body)
     } catch (error) {
@@ -92,15 +95,7 @@ export class SqlEndpoint {
     return c.json(failureBody(failure), status)
   }
 
-  #destination({ connectionString }: SqlRequest): { address: Address; target: Target } {
-    const { host, port } = parseConnectionString(connectionString)
-    const address = parseAddress(formatAddress({ host, port }))
-    if (!address) throw badRequest('The connection string names no host that there can be.')
-    return { address, target: this.#settings.targets.find(address) }
-  }
-
-  async #run(c: Context, request: SqlRequest, target: Target): Promise<TextResult[]> {
-    const context = scopeContext(c, request.connectionString)
+  async #run(context: ScopeContext, request: SqlRequest, target: Target): Promise<TextResult[]> {
     const database = this.#databases.get(target)
     return (await database?.run(context, (scope) => runStatements(scope, request))) ?? []
   }

@@ -111,6 +111,8 @@ export interface Transport {
   readonly opening?: string
   /** Whether TLS can name the protocol that it is for, which saves asking for TLS. */
   readonly sendsAlpn?: boolean
+  /** Whether names are resolved at its other end, where they may lead elsewhere than they do here. */
+  readonly resolvesElsewhere?: boolean
   /** Rejects with {@link TransportError}. */
   connect(address: Address, options: ConnectOptions): Promise<Connection>
 }

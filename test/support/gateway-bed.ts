@@ -25,8 +25,10 @@ export interface RunningGateway extends AsyncDisposable {
   readonly events: GatewayEvent[]
 }
 
-/** Starts one on this process's Node. */
-export async function startNodeGateway(options: BedOptions): Promise<RunningGateway> {
+/** Starts one on this process's Node, where the way to the server can be another one too. */
+export async function startNodeGateway(
+  options: BedOptions & Pick<GatewayOptions, 'transport'>,
+): Promise<RunningGateway> {
   const events: GatewayEvent[] = []
   const gateway = createGateway({
     token: TOKEN,
