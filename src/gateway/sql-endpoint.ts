@@ -4,10 +4,12 @@ import { StatementError } from '../drivers/statement-error.ts'
 import { asText, type TextResult, textDriver } from '../drivers/text.ts'
 import type { NullpoolError } from '../errors.ts'
 import type { Scope, ScopeContext } from '../scope.ts'
+import type { Address } from '../wire/transport.ts'
 import { formatAddress } from './address.ts'
+import { type AnswerBody, answerBody } from './answer-body.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, failureBody, tellingOf } from './failures.ts'
+import { asFailure, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { ResultSize } from './result-size.ts'
 import { readSqlDestination } from './sql-destination.ts'
@@ -22,6 +24,12 @@ const TRANSACTION_HEADERS = [
   'neon-batch-read-only',
   'neon-batch-deferrable',
 ] as const
+
+/** An answer, and when it was its client's. */
+export interface SqlAnswer {
+  response: Response
+  left: Promise<unknown>
+}
 
 /**
  * Statements over HTTP, as Neon's servers take them: one, or several in a transaction, each request on a
@@ -52,7 +60,7 @@ export class SqlEndpoint {
   }
 
   /** Answers a request that was admitted. */
-  async answer(c: Context): Promise<Response> {
+  async answer(c: Context): Promise<SqlAnswer> {
     const request = await readSqlRequest(c, this.#settings)
     const { address, connectionString } = readSqlDestination(request.connectionString)
     const target = this.#settings.targets.find(address)
@@ -67,20 +75,19 @@ export class SqlEndpoint {
       })
     }
     try {
-      const body = answerText(
-        request,
-        await this.#run(scopeContext(c, connectionString), request, target),
-      )
+      const results = await this.#run(scopeContext(c, connectionString), request, target)
+      const body = answerBody(answerText(request, results), this.#settings.idleTimeoutMs)
       done()
-      return answerWith(c, request, body)
+      return { response: answerWith(c, request, body), left: this.#watched(body, address) }
     } catch (error) {
+      const left = Promise.resolve()
       if (!(error instanceof StatementError)) {
         const failure = asFailure(error)
         done(failure.code)
-        return this.refuse(c, failure)
+        return { response: this.refuse(c, failure), left }
       }
       done(error.code)
-      return c.json({ message: error.message, ...error.fields }, 400)
+      return { response: c.json({ message: error.message, ...error.fields }, 400), left }
     }
   }
 
@@ -93,6 +100,14 @@ export class SqlEndpoint {
     if (isUnread) c.header('connection', 'close')
     if (status === 401) c.header('www-authenticate', 'Bearer realm="nullpool"')
     return c.json(failureBody(failure), status)
+  }
+
+  async #watched({ left }: AnswerBody, address: Address): Promise<void> {
+    const failure = await left
+    if (!failure) return
+    const { code } = failure
+    const at = { path: '/sql', target: formatAddress(address) } as const
+    this.#settings.emit({ type: 'warning', ...at, code, message: withoutHint(failure) })
   }
 
   async #run(context: ScopeContext, request: SqlRequest, target: Target): Promise<TextResult[]> {
@@ -132,13 +147,18 @@ async function runStatements(scope: Scope, request: SqlRequest): Promise<TextRes
   return transaction ? scope.transaction(transaction, send) : send(scope.sql)
 }
 
-function answerWith(c: Context, { transaction }: SqlRequest, body: string): Response {
+function answerWith(
+  c: Context,
+  { transaction }: SqlRequest,
+  { content, length }: AnswerBody,
+): Response {
   c.header('content-type', 'application/json')
+  if (typeof content !== 'string') c.header('content-length', `${length}`)
   for (const name of transaction ? TRANSACTION_HEADERS : []) {
     const value = c.req.header(name)
     if (value !== undefined && value !== 'false') c.header(name, value)
   }
-  return c.body(body)
+  return c.body(content)
 }
 
 function scopeContext(c: Context, connectionString: string): ScopeContext {
