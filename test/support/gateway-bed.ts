@@ -6,7 +6,12 @@ import {
   type WebSocketServerLike,
 } from '@hono/node-server'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { createGateway, type GatewayEvent, type GatewayOptions } from 'nullpool/gateway'
+import {
+  createGateway,
+  type GatewayEvent,
+  type GatewayOptions,
+  onlyWebSockets,
+} from 'nullpool/gateway'
 import { WebSocketServer } from 'ws'
 import { bundleWorker } from './worker-bundle.ts'
 
@@ -41,12 +46,14 @@ export async function startNodeGateway(
     noServer: true,
     handleProtocols: (offered) => (offered.has('nullpool') ? 'nullpool' : false),
   })
-  const server: ServerType = serve({
-    fetch: gateway.fetch,
-    hostname: '127.0.0.1',
-    port: 0,
-    websocket: { server: sockets as WebSocketServerLike },
-  })
+  const server: ServerType = onlyWebSockets(
+    serve({
+      fetch: gateway.fetch,
+      hostname: '127.0.0.1',
+      port: 0,
+      websocket: { server: sockets as WebSocketServerLike },
+    }),
+  )
   if (!server.listening) await once(server, 'listening')
   const address = server.address()
   if (typeof address !== 'object' || !address) throw new Error('It does not listen.')
