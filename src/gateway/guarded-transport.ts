@@ -87,6 +87,7 @@ class NamedConnection implements Connection {
   readonly isProtected: boolean
   readonly takesPassword: boolean
   readonly handshakes: number
+  declare readonly endWriting?: () => Promise<void>
   #inner: Connection
   #host: string
 
@@ -94,6 +95,8 @@ class NamedConnection implements Connection {
     this.isProtected = inner.isProtected ?? false
     this.takesPassword = inner.takesPassword ?? false
     this.handshakes = inner.handshakes ?? 1
+    const { endWriting } = inner
+    if (endWriting) this.endWriting = () => endWriting.call(inner)
     this.#inner = inner
     this.#host = host
   }

@@ -97,6 +97,11 @@ export interface Connection {
   write(bytes: Uint8Array): Promise<void>
   /** Continues as TLS on the same socket, the peer verified. Call it once, with no read outstanding. */
   startTls(options: TlsOptions): Promise<Connection>
+  /**
+   * Sends what is buffered and says that nothing more comes; the peer can still be read. Where it is missing,
+   * {@link Connection.close} gives the peer the time to finish by itself.
+   */
+  endWriting?(): Promise<void>
   /** Sends what is buffered, then closes. May wait for the peer: bound it. */
   close(): Promise<void>
   /** Closes at once. Never throws. */
