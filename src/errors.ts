@@ -186,8 +186,9 @@ export type NullpoolErrorCode =
   /** a message or a body of more than `maxMessageBytes` → send less at once, or raise it */
   | 'ERR_GATEWAY_SIZE'
   /**
-   * the body of a request to `/sql` stopped arriving, or took longer than `bodyTimeoutMs`
-   * → send it without pauses, or raise it
+   * the body of a request to `/sql` stopped arriving, or took longer than `bodyTimeoutMs`; in events also an
+   * answer that its client did not read
+   * → send and read without pauses, or raise the option
    */
   | 'ERR_GATEWAY_TIMEOUT'
   /** rows of more than `maxResultBytes` → ask for fewer rows, use a tunnel, or raise it */

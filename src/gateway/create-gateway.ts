@@ -4,6 +4,7 @@ import { asFailure } from './failures.ts'
 import { type GatewayOptions, resolveGatewayOptions } from './options.ts'
 import { SqlEndpoint } from './sql-endpoint.ts'
 import { TunnelEndpoint } from './tunnel-endpoint.ts'
+import { waitUntilOf } from './wait-until.ts'
 
 /**
  * Makes the door to Postgres for runtimes that have `fetch` and `WebSocket` and no TCP. A Hono app of three
@@ -45,11 +46,11 @@ export function createGateway(options: GatewayOptions): Hono {
   const { emit } = settings
   app.post('/sql', async (c) => {
     const leave = await sql.admit(c)
-    try {
-      return await sql.answer(c)
-    } finally {
-      leave()
-    }
+    const answering = sql.answer(c)
+    // Until its client has it, an answer is in the memory.
+    const left = answering.then(({ left }) => left).then(leave, leave)
+    waitUntilOf(c)?.(left)
+    return (await answering).response
   })
   app.onError((error, c) => {
     const failure = asFailure(error)

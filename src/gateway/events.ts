@@ -10,7 +10,10 @@ export type GatewayEvent =
    * that needs a session (`ERR_SESSION_STATE`).
    */
   | { type: 'refused'; path: GatewayPath; code: NullpoolErrorCode; target?: string }
-  /** A statement in a tunnel that needs a session, and was let through all the same. */
+  /**
+   * A statement in a tunnel that needs a session and was let through all the same, or an answer of `/sql` that its
+   * client did not read (`ERR_GATEWAY_TIMEOUT`).
+   */
   | { type: 'warning'; path: GatewayPath; target: string; code: NullpoolErrorCode; message: string }
   /** A tunnel whose bytes may flow. */
   | { type: 'open'; path: GatewayPath; target: string; connectMs: number }

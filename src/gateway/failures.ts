@@ -115,6 +115,14 @@ export function tooSlow(): NullpoolError {
   )
 }
 
+/** An answer that its client does not take. */
+export function unread(): NullpoolError {
+  const words = 'The answer of the gateway was not read in time. What its statements did is done.'
+  return new NullpoolError('ERR_GATEWAY_TIMEOUT', words, {
+    hint: 'Read it without pauses, or raise idleTimeoutMs of the gateway.',
+  })
+}
+
 /** A client that leaves before all of its request is there: nobody hears of it but the gateway. */
 export function clientLeft(cause: unknown): NullpoolError {
   const words = 'The client left before its request was complete. Nothing was connected.'

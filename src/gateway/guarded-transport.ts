@@ -13,7 +13,8 @@ import type { TargetList } from './targets.ts'
 /**
  * A transport that connects to listed targets only. Where the runtime tells what a name leads to, every
  * address is looked at, and the connection goes to one that was: nobody can change the name in between.
- * Where it does not (Workers), addresses behind names are for the platform to refuse.
+ * Where it does not (Workers), addresses behind names are for the platform to refuse, and where names are
+ * resolved at the transport's other end (another gateway), for that.
  */
 export function guardedTransport(
   inner: Transport,
@@ -22,6 +23,7 @@ export function guardedTransport(
 ): Transport {
   return {
     name: inner.name,
+    ...(inner.opening === undefined ? {} : { opening: inner.opening }),
     ...(inner.sendsAlpn === undefined ? {} : { sendsAlpn: inner.sendsAlpn }),
     async connect({ host: written, port }, options) {
       const host = canonicalHost(written)
@@ -32,7 +34,7 @@ export function guardedTransport(
         targets.admit(host, target, address)
         return inner.connect(address, options)
       }
-      if (!resolve) return inner.connect(address, options)
+      if (!resolve || inner.resolvesElsewhere) return inner.connect(address, options)
       const ips = await resolved(resolve, host, options.signal)
       for (const ip of ips) targets.admit(ip, target, address)
       return connectToOne(inner, ips, address, options)
@@ -82,10 +84,19 @@ async function connectToOne(
 
 /** A connection to an address, whose peer has to prove the name that led there. */
 class NamedConnection implements Connection {
+  readonly isProtected: boolean
+  readonly takesPassword: boolean
+  readonly handshakes: number
+  declare readonly endWriting?: () => Promise<void>
   #inner: Connection
   #host: string
 
   constructor(inner: Connection, host: string) {
+    this.isProtected = inner.isProtected ?? false
+    this.takesPassword = inner.takesPassword ?? false
+    this.handshakes = inner.handshakes ?? 1
+    const { endWriting } = inner
+    if (endWriting) this.endWriting = () => endWriting.call(inner)
     this.#inner = inner
     this.#host = host
   }

@@ -6,7 +6,7 @@
  * @example On Node
  * ```ts
  * import { serve, upgradeWebSocket } from '@hono/node-server'
- * import { createGateway } from 'nullpool/gateway'
+ * import { createGateway, onlyWebSockets } from 'nullpool/gateway'
  * import { WebSocketServer } from 'ws'
  *
  * const gateway = createGateway({
@@ -14,10 +14,12 @@
  *   targets: ['localhost:6543'],
  *   upgradeWebSocket,
  * })
- * serve({ fetch: gateway.fetch, websocket: { server: new WebSocketServer({ noServer: true }) } })
+ * const sockets = new WebSocketServer({ noServer: true })
+ * onlyWebSockets(serve({ fetch: gateway.fetch, websocket: { server: sockets } }))
  * ```
  */
 export { createGateway } from './create-gateway.ts'
 export type { GatewayEvent, GatewayPath } from './events.ts'
+export { onlyWebSockets, type UpgradingServer } from './only-websockets.ts'
 export type { GatewayOptions } from './options.ts'
 export type { GatewayTarget } from './targets.ts'

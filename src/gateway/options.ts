@@ -23,7 +23,7 @@ export interface GatewayOptions {
    * @see https://hono.dev/docs/helpers/websocket
    */
   upgradeWebSocket?: UpgradeWebSocket
-  /** Tunnels and queries at once in this process or isolate, also those still arriving. @default 100 */
+  /** Tunnels and queries at once in this process or isolate, also those still arriving or leaving. @default 100 */
   maxConnections?: number
   /** Bytes of one WebSocket message, and of the body of a query. @default 16777216 */
   maxMessageBytes?: number
@@ -34,7 +34,10 @@ export interface GatewayOptions {
   maxBufferedBytes?: number
   /** Bytes of the results that one request to `/sql` may give, as its answer has them. @default 16777216 */
   maxResultBytes?: number
-  /** How long a tunnel may carry nothing, and a body that arrives stand still, in milliseconds. @default 300000 */
+  /**
+   * How long a tunnel may carry nothing, a body that arrives stand still, and an answer not be read, in
+   * milliseconds. @default 300000
+   */
   idleTimeoutMs?: number
   /** How long the body of a query may take to arrive, in milliseconds. @default 60000 */
   bodyTimeoutMs?: number

@@ -1,17 +1,18 @@
 import type { Context } from 'hono'
-import { parseConnectionString } from '../connection-string.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { StatementError } from '../drivers/statement-error.ts'
 import { asText, type TextResult, textDriver } from '../drivers/text.ts'
 import type { NullpoolError } from '../errors.ts'
 import type { Scope, ScopeContext } from '../scope.ts'
 import type { Address } from '../wire/transport.ts'
-import { formatAddress, parseAddress } from './address.ts'
+import { formatAddress } from './address.ts'
+import { type AnswerBody, answerBody } from './answer-body.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, badRequest, failureBody, tellingOf } from './failures.ts'
+import { asFailure, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { ResultSize } from './result-size.ts'
+import { readSqlDestination } from './sql-destination.ts'
 import { readSqlRequest, type SqlRequest } from './sql-request.ts'
 import { answerText } from './sql-result.ts'
 import type { Target } from './targets.ts'
@@ -23,6 +24,12 @@ const TRANSACTION_HEADERS = [
   'neon-batch-read-only',
   'neon-batch-deferrable',
 ] as const
+
+/** An answer, and when it was its client's. */
+export interface SqlAnswer {
+  response: Response
+  left: Promise<unknown>
+}
 
 /**
  * Statements over HTTP, as Neon's servers take them: one, or several in a transaction, each request on a
@@ -53,9 +60,10 @@ export class SqlEndpoint {
   }
 
   /** Answers a request that was admitted. */
-  async answer(c: Context): Promise<Response> {
+  async answer(c: Context): Promise<SqlAnswer> {
     const request = await readSqlRequest(c, this.#settings)
-    const { target, address } = this.#destination(request)
+    const { address, connectionString } = readSqlDestination(request.connectionString)
+    const target = this.#settings.targets.find(address)
     const startedAt = Date.now()
     const done = (code?: string): void => {
       this.#settings.emit({
@@ -67,17 +75,19 @@ export class SqlEndpoint {
       })
     }
     try {
-      const body = answerText(request, await this.#run(c, request, target))
+      const results = await this.#run(scopeContext(c, connectionString), request, target)
+      const body = answerBody(answerText(request, results), this.#settings.idleTimeoutMs)
       done()
-      return answerWith(c, request, body)
+      return { response: answerWith(c, request, body), left: this.#watched(body, address) }
     } catch (error) {
+      const left = Promise.resolve()
       if (!(error instanceof StatementError)) {
         const failure = asFailure(error)
         done(failure.code)
-        return this.refuse(c, failure)
+        return { response: this.refuse(c, failure), left }
       }
       done(error.code)
-      return c.json({ message: error.message, ...error.fields }, 400)
+      return { response: c.json({ message: error.message, ...error.fields }, 400), left }
     }
   }
 
@@ -92,15 +102,15 @@ export class SqlEndpoint {
     return c.json(failureBody(failure), status)
   }
 
-  #destination({ connectionString }: SqlRequest): { address: Address; target: Target } {
-    const { host, port } = parseConnectionString(connectionString)
-    const address = parseAddress(formatAddress({ host, port }))
-    if (!address) throw badRequest('The connection string names no host that there can be.')
-    return { address, target: this.#settings.targets.find(address) }
+  async #watched({ left }: AnswerBody, address: Address): Promise<void> {
+    const failure = await left
+    if (!failure) return
+    const { code } = failure
+    const at = { path: '/sql', target: formatAddress(address) } as const
+    this.#settings.emit({ type: 'warning', ...at, code, message: withoutHint(failure) })
   }
 
-  async #run(c: Context, request: SqlRequest, target: Target): Promise<TextResult[]> {
-    const context = scopeContext(c, request.connectionString)
+  async #run(context: ScopeContext, request: SqlRequest, target: Target): Promise<TextResult[]> {
     const database = this.#databases.get(target)
     return (await database?.run(context, (scope) => runStatements(scope, request))) ?? []
   }
@@ -137,13 +147,18 @@ async function runStatements(scope: Scope, request: SqlRequest): Promise<TextRes
   return transaction ? scope.transaction(transaction, send) : send(scope.sql)
 }
 
-function answerWith(c: Context, { transaction }: SqlRequest, body: string): Response {
+function answerWith(
+  c: Context,
+  { transaction }: SqlRequest,
+  { content, length }: AnswerBody,
+): Response {
   c.header('content-type', 'application/json')
+  if (typeof content !== 'string') c.header('content-length', `${length}`)
   for (const name of transaction ? TRANSACTION_HEADERS : []) {
     const value = c.req.header(name)
     if (value !== undefined && value !== 'false') c.header(name, value)
   }
-  return c.body(body)
+  return c.body(content)
 }
 
 function scopeContext(c: Context, connectionString: string): ScopeContext {

@@ -17,6 +17,9 @@ import { guardedMessages, guardModeOf } from './tunnel-guard.ts'
 import { tunnelPeer } from './tunnel-peer.ts'
 import { waitUntilOf } from './wait-until.ts'
 
+/** Behind the close of its client a Worker has 30 seconds; what it still waits for then is never heard of. */
+const WORKER_MS = 25_000
+
 /** Where a tunnel leads. */
 interface Destination {
   address: Address
@@ -72,7 +75,7 @@ export class TunnelEndpoint {
     let tunnel: Tunnel | undefined
     return {
       onOpen: (_event, ws) => {
-        tunnel = this.#tunnel(ws, this.#checks(destination))
+        tunnel = this.#tunnel(ws, this.#checks(destination), waitUntil ? WORKER_MS : undefined)
         const running = this.#run(tunnel, destination)
         // With the client's close a Worker's request is over, and its sockets with it.
         waitUntil?.(running)
@@ -83,8 +86,9 @@ export class TunnelEndpoint {
     }
   }
 
-  #tunnel(ws: WSContext, checks?: TunnelChecks): Tunnel {
-    return new Tunnel(tunnelPeer(ws), this.#settings, checks)
+  #tunnel(ws: WSContext, checks?: TunnelChecks, mostMs = Number.POSITIVE_INFINITY): Tunnel {
+    const partingTimeoutMs = Math.min(this.#settings.idleTimeoutMs, mostMs)
+    return new Tunnel(tunnelPeer(ws), { ...this.#settings, partingTimeoutMs }, checks)
   }
 
   #checks(destination: Destination): TunnelChecks {

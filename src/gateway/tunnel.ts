@@ -13,6 +13,8 @@ export interface TunnelLimits {
   maxMessageBytes: number
   maxBufferedBytes: number
   idleTimeoutMs: number
+  /** How long a server may go on behind the goodbye of its client. */
+  partingTimeoutMs: number
 }
 
 /** What a tunnel looks at of what its client sends. */
@@ -38,6 +40,9 @@ const LOOK_AGAIN_MS = 4
 /** How long a server, or a client that was refused, may take to say goodbye. */
 const CLOSE_TIMEOUT_MS = 1_000
 
+/** How a tunnel leaves its server; what was written before is still with a server that is busy. */
+type Parting = 'at once' | 'with a goodbye' | 'once all is done'
+
 /**
  * Bytes between a WebSocket and a server, as they are but for what the checks change: what a message holds
  * is written, what is read becomes a message. Neither side may be faster than the other by more than the limits.
@@ -56,7 +61,11 @@ export class Tunnel {
   #paused = false
   #writing = false
   #peerGone = false
+  /** When a client that has said goodbye is forgotten. */
+  #leaveBy = Number.POSITIVE_INFINITY
   #over = false
+  /** Lasts until the server's end. */
+  #reading: Promise<void> | undefined
   #resolve: (end: TunnelEnd) => void = () => undefined
   #bytesToServer = 0
   #bytesToClient = 0
@@ -82,7 +91,7 @@ export class Tunnel {
     if (this.#over) return connection.destroy()
     this.#connection = connection
     this.#touch()
-    void this.#toClient(connection)
+    this.#reading = this.#toClient(connection)
     void this.#toServer()
   }
 
@@ -107,12 +116,17 @@ export class Tunnel {
     void this.#toServer()
   }
 
-  /** The client has gone; after a goodbye, what it sent before still gets there. */
+  /**
+   * The client has gone. After a goodbye, what it sent before still gets there, as it does behind a half-close of
+   * TCP: the server has a while to do it and to hang up.
+   */
   closed(clean: boolean): void {
     // Workers tell of an error too, behind a close.
     if (this.#peerGone) return
     this.#peerGone = true
     if (!clean || !this.#connection || this.#refuseClear) return this.#end(1006, '', 'at once')
+    this.#leaveBy = Date.now() + this.#limits.partingTimeoutMs
+    this.#touch()
     for (const each of this.#messages?.rest() ?? []) this.#pending.add(each)
     void this.#toServer()
   }
@@ -139,7 +153,7 @@ export class Tunnel {
       // Why shows in what is read, and what the server has said before is the client's.
     }
     this.#writing = false
-    if (this.#peerGone) this.#end(1000, '', 'with a goodbye')
+    if (this.#peerGone) this.#end(1000, '', 'once all is done')
   }
 
   #wrote(joined: JoinedMessages): void {
@@ -169,7 +183,8 @@ export class Tunnel {
       for (;;) {
         const bytes = await connection.read()
         if (!bytes) return this.#end(1000, 'TCP connection is closed', 'with a goodbye')
-        if (this.#over) return
+        // Nobody has it any more, and a server that is not read would not come to what is left.
+        if (this.#over) continue
         this.#touch()
         this.#bytesToClient += bytes.length
         this.#peer.send(bytes)
@@ -193,7 +208,8 @@ export class Tunnel {
 
   #touch(): void {
     if (this.#over) return
-    this.#idle.start(this.#limits.idleTimeoutMs, () => this.#expire())
+    const waitMs = Math.min(this.#limits.idleTimeoutMs, this.#leaveBy - Date.now())
+    this.#idle.start(waitMs, () => this.#expire())
   }
 
   #expire(): void {
@@ -204,7 +220,7 @@ export class Tunnel {
     if (this.#peer.bufferedBytes > STOP_AT) this.#peer.destroy()
   }
 
-  #end(status: number, reason: string, how: 'at once' | 'with a goodbye'): void {
+  #end(status: number, reason: string, how: Parting): void {
     if (this.#over) return
     this.#over = true
     this.#idle.stop()
@@ -217,11 +233,25 @@ export class Tunnel {
     if (this.#paused) this.#peer.pause(false)
   }
 
-  async #hangUp(how: 'at once' | 'with a goodbye'): Promise<void> {
+  async #hangUp(how: Parting): Promise<void> {
     const connection = this.#connection
     if (!connection) return
-    const closing = how === 'with a goodbye' && settledWithin(connection.close(), CLOSE_TIMEOUT_MS)
-    if (!(await closing)) connection.destroy()
+    const hasLeft = how !== 'at once' && (await this.#part(connection, how))
+    if (!hasLeft) connection.destroy()
+  }
+
+  /** True when the server has hung up in time. */
+  #part(connection: Connection, how: Exclude<Parting, 'at once'>): Promise<boolean> {
+    if (how === 'with a goodbye') return settledWithin(connection.close(), CLOSE_TIMEOUT_MS)
+    return settledWithin(this.#allDone(connection), this.#leaveBy - Date.now())
+  }
+
+  async #allDone(connection: Connection): Promise<void> {
+    if (connection.endWriting) {
+      await connection.endWriting().catch(() => undefined)
+      await this.#reading
+    }
+    await connection.close()
   }
 }
 

@@ -86,6 +86,14 @@ class CloudflareConnection implements Connection {
     return new CloudflareConnection(secure, this.#signal)
   }
 
+  async endWriting(): Promise<void> {
+    try {
+      await this.#writer.close()
+    } catch (error) {
+      throw failure(error, lostReason)
+    }
+  }
+
   async close(): Promise<void> {
     try {
       await this.#socket.close()

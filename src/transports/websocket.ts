@@ -40,6 +40,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Tra
   return {
     name: 'WebSocket',
     opening: 'the WebSocket',
+    resolvesElsewhere: true,
     async connect(address: Address, { signal, ...wanted }: ConnectOptions): Promise<Connection> {
       const way = chooseWay(address, options, wanted)
       const socket = construct(way.url, way.protocols)

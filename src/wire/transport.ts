@@ -97,6 +97,11 @@ export interface Connection {
   write(bytes: Uint8Array): Promise<void>
   /** Continues as TLS on the same socket, the peer verified. Call it once, with no read outstanding. */
   startTls(options: TlsOptions): Promise<Connection>
+  /**
+   * Sends what is buffered and says that nothing more comes; the peer can still be read. Where it is missing,
+   * {@link Connection.close} gives the peer the time to finish by itself.
+   */
+  endWriting?(): Promise<void>
   /** Sends what is buffered, then closes. May wait for the peer: bound it. */
   close(): Promise<void>
   /** Closes at once. Never throws. */
@@ -111,6 +116,8 @@ export interface Transport {
   readonly opening?: string
   /** Whether TLS can name the protocol that it is for, which saves asking for TLS. */
   readonly sendsAlpn?: boolean
+  /** Whether names are resolved at its other end, where they may lead elsewhere than they do here. */
+  readonly resolvesElsewhere?: boolean
   /** Rejects with {@link TransportError}. */
   connect(address: Address, options: ConnectOptions): Promise<Connection>
 }

@@ -93,8 +93,10 @@ describe.each(RUNTIMES)('a tunnel on %s', (_name, start) => {
     await client.untilClosed()
   })
 
-  it('hangs up on a server that does not, once its client has closed', async () => {
-    const [client, connection] = await connect()
+  it('hangs up on a server that does not in time, once its client has closed', async () => {
+    await using impatient = await start({ targets: [server.address], idleTimeoutMs: 1_000 })
+    const client = await new TunnelClient(impatient, `/v1?address=${server.address}`).open()
+    const connection = await server.until(({ closed }) => closed === 'no')
     connection.endsToo = false
     client.socket.close(1000)
     await server.until(({ ended }) => ended)

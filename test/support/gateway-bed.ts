@@ -6,7 +6,12 @@ import {
   type WebSocketServerLike,
 } from '@hono/node-server'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { createGateway, type GatewayEvent, type GatewayOptions } from 'nullpool/gateway'
+import {
+  createGateway,
+  type GatewayEvent,
+  type GatewayOptions,
+  onlyWebSockets,
+} from 'nullpool/gateway'
 import { WebSocketServer } from 'ws'
 import { bundleWorker } from './worker-bundle.ts'
 
@@ -25,8 +30,10 @@ export interface RunningGateway extends AsyncDisposable {
   readonly events: GatewayEvent[]
 }
 
-/** Starts one on this process's Node. */
-export async function startNodeGateway(options: BedOptions): Promise<RunningGateway> {
+/** Starts one on this process's Node, where the way to the server can be another one too. */
+export async function startNodeGateway(
+  options: BedOptions & Pick<GatewayOptions, 'transport'>,
+): Promise<RunningGateway> {
   const events: GatewayEvent[] = []
   const gateway = createGateway({
     token: TOKEN,
@@ -39,12 +46,14 @@ export async function startNodeGateway(options: BedOptions): Promise<RunningGate
     noServer: true,
     handleProtocols: (offered) => (offered.has('nullpool') ? 'nullpool' : false),
   })
-  const server: ServerType = serve({
-    fetch: gateway.fetch,
-    hostname: '127.0.0.1',
-    port: 0,
-    websocket: { server: sockets as WebSocketServerLike },
-  })
+  const server: ServerType = onlyWebSockets(
+    serve({
+      fetch: gateway.fetch,
+      hostname: '127.0.0.1',
+      port: 0,
+      websocket: { server: sockets as WebSocketServerLike },
+    }),
+  )
   if (!server.listening) await once(server, 'listening')
   const address = server.address()
   if (typeof address !== 'object' || !address) throw new Error('It does not listen.')

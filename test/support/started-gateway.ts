@@ -7,6 +7,9 @@ import type { RunningGateway } from './gateway-bed.ts'
 
 const run = promisify(execFile)
 
+/** The oldest Node that is taken reads TypeScript when told to; others take no notice. */
+const STRIPS_TYPES = { NODE_OPTIONS: '--experimental-strip-types --no-warnings' }
+
 /** The example's Node entry in a process of its own, whose memory is only the gateway's. */
 export class StartedGateway implements RunningGateway {
   readonly runtime = 'node'
@@ -18,9 +21,9 @@ export class StartedGateway implements RunningGateway {
   readonly #child: ChildProcess
   readonly #conditions = new Conditions(this.lines)
 
-  constructor(environment: Readonly<Record<string, string>>) {
-    const child = spawn(process.execPath, ['examples/gateway/src/node.ts'], {
-      env: { ...process.env, PORT: '0', ...environment },
+  constructor(environment: Readonly<Record<string, string>>, node: string = process.execPath) {
+    const child = spawn(node, ['examples/gateway/src/node.ts'], {
+      env: { ...process.env, ...STRIPS_TYPES, PORT: '0', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child

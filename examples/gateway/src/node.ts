@@ -1,5 +1,5 @@
 import { serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server'
-import { createGateway } from 'nullpool/gateway'
+import { createGateway, onlyWebSockets } from 'nullpool/gateway'
 import { WebSocketServer } from 'ws'
 
 const MAX_MESSAGE_BYTES = 16 * 1_048_576
@@ -22,14 +22,16 @@ const sockets = new WebSocketServer({
   handleProtocols: (offered) => (offered.has('nullpool') ? 'nullpool' : false),
 })
 
-const server = serve(
-  {
-    fetch: gateway.fetch,
-    hostname: HOST,
-    port: Number(PORT),
-    websocket: { server: sockets as WebSocketServerLike },
-  },
-  ({ address, port }) => console.log(`The gateway listens on http://${address}:${port}`),
+const server = onlyWebSockets(
+  serve(
+    {
+      fetch: gateway.fetch,
+      hostname: HOST,
+      port: Number(PORT),
+      websocket: { server: sockets as WebSocketServerLike },
+    },
+    ({ address, port }) => console.log(`The gateway listens on http://${address}:${port}`),
+  ),
 )
 
 /** Tunnels end with their process; queries under way are waited for. */

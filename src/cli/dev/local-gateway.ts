@@ -17,6 +17,7 @@ interface GatewayModule {
   createGateway(options: Record<string, unknown>): {
     fetch(request: Request, env: unknown): Response | Promise<Response>
   }
+  onlyWebSockets<Server>(server: Server): Server
 }
 
 const MAX_MESSAGE_BYTES = 16 * 1_048_576
@@ -33,7 +34,7 @@ export async function startLocalGateway(
   port: number,
   target: LocalGatewayTarget,
 ): Promise<LocalGateway> {
-  const { createGateway } = await loadGateway()
+  const { createGateway, onlyWebSockets } = await loadGateway()
   const token = await localSecret('gateway-token')
   const gateway = createGateway({
     token,
@@ -50,12 +51,10 @@ export async function startLocalGateway(
     // The token that a client offers beside it is not repeated to it.
     handleProtocols: (offered) => (offered.has('nullpool') ? 'nullpool' : false),
   })
-  const server = serve({
-    fetch: gateway.fetch,
-    hostname: LOOPBACK,
-    port,
-    websocket: { server: sockets as WebSocketServerLike },
-  })
+  const websocket = { server: sockets as WebSocketServerLike }
+  const server = onlyWebSockets(
+    serve({ fetch: gateway.fetch, hostname: LOOPBACK, port, websocket }),
+  )
   // It was free when the command began; a database has started since.
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     throw new CommandFailure(

@@ -125,6 +125,34 @@ describe('the guarded transport', () => {
     ])
   })
 
+  it('leaves names to a transport whose other end resolves them, and addresses not', async () => {
+    const list = new TargetList(['inside.example:5432', '10.0.0.9:5432'])
+    const elsewhere = guardedTransport({ ...inner, resolvesElsewhere: true }, list, async () => {
+      throw new Error('asked')
+    })
+    await elsewhere.connect({ host: 'Inside.example.', port: 5432 }, options)
+    expect(dialled.splice(0)).toEqual(['inside.example:5432'])
+    await expect(elsewhere.connect({ host: '10.0.0.5', port: 5432 }, options)).rejects.toThrow()
+    expect(dialled.splice(0)).toEqual([])
+  })
+
+  it('says of a connection what the transport says of it', async () => {
+    const named = guardedTransport(
+      {
+        name: 'memory',
+        opening: 'the memory',
+        connect: async () =>
+          ({ isProtected: true, takesPassword: true, handshakes: 3 }) as Connection,
+      },
+      new TargetList(['public.example:5432']),
+      async () => ['8.8.8.8'],
+    )
+    expect(named.opening).toBe('the memory')
+    expect(await named.connect({ host: 'public.example', port: 5432 }, options)).toMatchObject({
+      ...{ isProtected: true, takesPassword: true, handshakes: 3 },
+    })
+  })
+
   it.each(['mixed.example', 'inside.example', '10.0.0.5', 'other.example'])(
     'refuses %s before anything is sent',
     async (host) => {

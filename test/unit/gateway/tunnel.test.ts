@@ -3,7 +3,10 @@ import { NullpoolError } from '../../../src/errors.ts'
 import { Tunnel } from '../../../src/gateway/tunnel.ts'
 import type { Connection } from '../../../src/wire/transport.ts'
 
-const LIMITS = { maxMessageBytes: 1_000_000, maxBufferedBytes: 4_000_000, idleTimeoutMs: 60_000 }
+const LIMITS = {
+  ...{ maxMessageBytes: 1_000_000, maxBufferedBytes: 4_000_000 },
+  ...{ idleTimeoutMs: 60_000, partingTimeoutMs: 60_000 },
+}
 
 /** A tunnel between ends that take everything, and what each of them was given. */
 function open(limits: Partial<typeof LIMITS> = {}, refuseClear?: NullpoolError) {
@@ -55,6 +58,24 @@ describe('a tunnel', () => {
     const { tunnel, closes } = open({ maxBufferedBytes: 1_000 })
     for (let sent = 0; sent < 10; sent++) tunnel.message(new Uint8Array([0]))
     expect(closes).toEqual([1013])
+  })
+
+  it.each([
+    ['takes no bytes', 'write'],
+    ['does not hang up', 'close'],
+  ])('leaves a server that %s, once its client has said goodbye', async (_what, never) => {
+    const { tunnel, connection } = open({ partingTimeoutMs: 30 })
+    let isDestroyed = false
+    const destroy = (): void => {
+      isDestroyed = true
+    }
+    const stuck = { ...connection, destroy, [never]: () => new Promise(() => undefined) }
+    tunnel.open(stuck as Connection)
+    tunnel.message(new Uint8Array([1]))
+    await settled()
+    tunnel.closed(true)
+    await tunnel.ended
+    expect(isDestroyed).toBe(true)
   })
 
   it('finds a request for TLS in bytes that come one by one', async () => {
