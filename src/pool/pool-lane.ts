@@ -26,6 +26,7 @@ export class PoolLane implements ScopeConnection {
   /** Whether it keeps its connection between two statements. */
   #keeps: boolean
   #over = false
+  /** Whether its clients have heard that the connection is gone: whatever comes next they fail unsent. */
   #failed = false
   #freed: (() => void) | undefined
 
@@ -60,7 +61,10 @@ export class PoolLane implements ScopeConnection {
 
   /** What connects clients that are made elsewhere. */
   connector(identity: Identity | undefined): DriverHost['connect'] {
-    return this.clients.connector({ identity })
+    const failed = (): void => {
+      this.#failed = true
+    }
+    return this.clients.connector({ identity, front: () => ({ failed }) })
   }
 
   /** Begins another piece of work: errors are not to speak of the one before. */
@@ -114,9 +118,7 @@ export class PoolLane implements ScopeConnection {
         // Whoever has waited may have given up meanwhile.
         opened: () => this.#rest(),
         background: () => undefined,
-        closed: (error) => {
-          this.#failed ||= error !== undefined
-        },
+        closed: () => undefined,
         idle: () => this.#rest(),
         answered: (flight) => this.#answered(flight),
       },
