@@ -18,6 +18,8 @@ interface Query extends Promise<unknown> {
   state: unknown
   /** Hands it to a connection, or to the queue for one. */
   handler: (query: Query) => void
+  /** Given each row in the driver's place. */
+  forEachFn?: unknown
   cancel(): void
   reject: (error: unknown) => void
   cursor(rows?: number | OnRows, onRows?: OnRows): unknown
@@ -39,7 +41,8 @@ export interface Health {
 /**
  * Makes a query of postgres.js settle however its connection ends. As it comes, a failure between two
  * batches ends a cursor as if all rows had been read, one behind the last row of a COPY from the client
- * is told to nobody, and a query that is cancelled behind another one gives its answer to the next.
+ * is told to nobody, a query that is cancelled behind another one gives its answer to the next, and the
+ * rows of one that fails leave holes in what the next one gives.
  *
  * @param close - What ends a cursor early: postgres.js's `sql.CLOSE`.
  */
@@ -51,6 +54,7 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
   made.handler = (query) => {
     const error = failure() ?? (checksValues ? unbuildable(query.args) : undefined)
     if (error) return query.reject(error)
+    query.forEachFn ??= collectRow
     outstanding.add(query, (reason) => query.reject(reason))
     handler(query)
   }
@@ -81,6 +85,14 @@ function asTold(error: unknown): unknown {
     Reflect.defineProperty(told, 'stack', { value: stack, writable: true, configurable: true })
   }
   return told
+}
+
+/**
+ * Adds a row to the result that it belongs to. postgres.js itself counts the rows of its connection, and goes
+ * on counting behind a statement that has failed among them.
+ */
+function collectRow(row: unknown, result: Rows): void {
+  result.push(row)
 }
 
 /** Fragments are queries too, and so far nobody knows which they are. */

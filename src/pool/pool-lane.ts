@@ -26,6 +26,7 @@ export class PoolLane implements ScopeConnection {
   /** Whether it keeps its connection between two statements. */
   #keeps: boolean
   #over = false
+  /** Whether its clients have heard that the connection is gone: whatever comes next they fail unsent. */
   #failed = false
   #freed: (() => void) | undefined
 
@@ -60,7 +61,10 @@ export class PoolLane implements ScopeConnection {
 
   /** What connects clients that are made elsewhere. */
   connector(identity: Identity | undefined): DriverHost['connect'] {
-    return this.clients.connector({ identity })
+    const failed = (): void => {
+      this.#failed = true
+    }
+    return this.clients.connector({ identity, front: () => ({ failed }) })
   }
 
   /** Begins another piece of work: errors are not to speak of the one before. */
@@ -71,9 +75,8 @@ export class PoolLane implements ScopeConnection {
   /** The work is done. Calls back once nothing of it is under way, at once if that is so now. */
   done(freed: () => void): void {
     this.#keeps = false
-    // Whoever has left a transaction open, or uses a handle behind its end, has left.
-    const isLast = this.#kind !== 'query' || (this.#upstream?.inTransaction ?? false)
-    if (isLast) return void this.#end(workOver).then(freed)
+    // Whoever uses a handle behind its end has left.
+    if (this.#kind !== 'query') return void this.#end(workOver).then(freed)
     this.#freed = freed
     this.#rest()
   }
@@ -114,9 +117,8 @@ export class PoolLane implements ScopeConnection {
         // Whoever has waited may have given up meanwhile.
         opened: () => this.#rest(),
         background: () => undefined,
-        closed: (error) => {
-          this.#failed ||= error !== undefined
-        },
+        // What was given up, as a COPY is with which nobody goes on, comes to no other end.
+        closed: () => this.#rest(),
         idle: () => this.#rest(),
         answered: (flight) => this.#answered(flight),
       },
@@ -126,10 +128,16 @@ export class PoolLane implements ScopeConnection {
 
   #rest(): void {
     const upstream = this.#upstream
-    if (upstream?.busy || upstream?.inTransaction) return
-    if (upstream && !this.#keeps) void upstream.release()
+    // A COPY that began its own transaction is done for whoever awaited it, and still under way.
+    if (upstream?.busy) return
     const freed = this.#freed
     this.#freed = undefined
+    if (upstream?.inTransaction) {
+      // Whoever has left a transaction open has left.
+      if (freed) void this.#end(workOver).then(freed)
+      return
+    }
+    if (upstream && !this.#keeps) void upstream.release()
     freed?.()
   }
 
