@@ -4,9 +4,9 @@ import { bundledBytes, bundledText } from './built.ts'
 
 const KB = 1024
 
-it('the middleware with postgres.js fits into 64 KB of a Worker, Hono not counted', async () => {
+it('the middleware with postgres.js fits into 66 KB of a Worker, Hono not counted', async () => {
   const bytes = await bundledBytes("export { nullpool } from './dist/hono.js'", ['hono', 'hono/*'])
-  expect(bytes).toBeLessThanOrEqual(64 * KB)
+  expect(bytes).toBeLessThanOrEqual(66 * KB)
 })
 
 it('the adapter for Neon’s driver adds 3 KB to the middleware at the most, the driver not counted', async () => {
@@ -47,9 +47,9 @@ it.each([
   // Hono, nullpool and postgres.js, not minified.
   ['examples/everywhere/handler.ts', 120],
   // The same with zod, which is most of it.
-  ['examples/cloudflare-workers/src/index.ts', 240],
+  ['examples/cloudflare-workers/src/index.ts', 244],
   // With tunnels, `/sql` and the ranges of addresses that are not public.
-  ['examples/gateway/src/index.ts', 140],
+  ['examples/gateway/src/index.ts', 144],
 ])('%s is uploaded in %d KB, as Wrangler compresses it', async (entry, limit) => {
   const { gzipBytes } = await dryRun(entry)
   expect(gzipBytes).toBeLessThanOrEqual(limit * KB)
