@@ -17,9 +17,10 @@ import {
   type TransactionStatus,
 } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
+import type { OwnTransaction } from './own-transaction.ts'
 import type { Preparation } from './prologue.ts'
 import { Replies, type Reply } from './replies.ts'
-import { endOf, endOfCommit, mayCopy, type TransactionEnds } from './transaction-control.ts'
+import { endOfCommit, mayCopy } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
 /** Rows, or the end of a statement. */
@@ -43,8 +44,8 @@ export class Flight {
   begins: string | undefined
   /** What goes before its second part too, where that is a transaction of its own. */
   repeats: Preparation | undefined
-  /** What ends the transaction that was begun for it. */
-  endsWith: TransactionEnds | undefined
+  /** The transaction that was begun for it. */
+  own: OwnTransaction | undefined
   /** Whether it is a simple Query, and has not become another. */
   isSimple = false
   /** Whether something was put before it. */
@@ -273,9 +274,7 @@ export class Flight {
       return this.complete && !this.awaitsServer ? message : undefined
     }
     if (message[0] === Backend.readyForQuery) this.replies.end()
-    const ending = message[0] === Backend.readyForQuery ? this.endsWith : undefined
-    const end = ending && endOf(ending, message[5])
-    if (ending) this.endsWith = undefined
+    const end = message[0] === Backend.readyForQuery ? this.own?.end(message[5]) : undefined
     if (end) {
       this.#outgoing.add(end)
       this.replies.hide(Backend.commandComplete)
@@ -284,8 +283,8 @@ export class Flight {
     }
     // What was to follow was meant for a question, or a transaction, that there is not.
     if (message[0] === Backend.errorResponse) this.#outgoing.drop()
-    if (!this.replies.passes(message)) return undefined
-    if (!this.commits) return message
+    if (!this.replies.passes(message)) return this.own?.release()
+    if (!this.commits) return this.own ? this.own.pass(message) : message
     this.ended ??= endOfCommit(message)
     return this.ended === 'rolled back' && message[0] === Backend.commandComplete
       ? rolledBack()

@@ -35,6 +35,13 @@ export const Backend = {
   rowDescription: 0x54, // T
 } as const
 
+/** Messages that may come between any two others. */
+export const ASIDES: ReadonlySet<number> = new Set([
+  Backend.noticeResponse,
+  Backend.parameterStatus,
+  Backend.notificationResponse,
+])
+
 /** Type bytes of the messages that a driver sends. */
 export const Frontend = {
   bind: 0x42, // B

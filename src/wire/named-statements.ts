@@ -2,6 +2,7 @@ import { statementKey } from './description.ts'
 import type { Flight } from './flight.ts'
 import { parseComplete } from './local-answers.ts'
 import {
+  ASIDES,
   Backend,
   concat,
   Frontend,
@@ -52,13 +53,6 @@ const ANSWERS: ReadonlySet<number> = new Set([
   Backend.parseComplete,
   Backend.bindComplete,
   Backend.closeComplete,
-])
-
-/** Messages that may come between any two others. */
-const ASIDES: ReadonlySet<number> = new Set([
-  Backend.noticeResponse,
-  Backend.parameterStatus,
-  Backend.notificationResponse,
 ])
 
 /**

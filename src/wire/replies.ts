@@ -1,4 +1,4 @@
-import { Backend, notPostgres } from './messages.ts'
+import { ASIDES, Backend, notPostgres } from './messages.ts'
 
 /** What becomes of one reply: the driver gets it unless `hides` says otherwise. */
 export interface Expected {
@@ -10,13 +10,6 @@ export interface Expected {
 
 /** The type of a reply that nobody is to see, or what becomes of it. */
 export type Reply = number | Expected
-
-/** Messages that may come between any two others. */
-const ASIDES: ReadonlySet<number> = new Set([
-  Backend.noticeResponse,
-  Backend.parameterStatus,
-  Backend.notificationResponse,
-])
 
 const always = (): boolean => true
 

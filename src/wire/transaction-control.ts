@@ -54,25 +54,6 @@ export function mayCopy(statement: Uint8Array): boolean {
   return /\bcopy\b/i.test(statementText(statement))
 }
 
-/** `T` and `E` in a ReadyForQuery. */
-const IN_TRANSACTION = 0x54
-const IN_FAILED_TRANSACTION = 0x45
-
-/** The messages that end a transaction, one way or the other. */
-export interface TransactionEnds {
-  commit: Uint8Array
-  rollback: Uint8Array
-}
-
-/** What ends a transaction of this status; nothing where there is none. */
-export function endOf(
-  { commit, rollback }: TransactionEnds,
-  status: number | undefined,
-): Uint8Array | undefined {
-  if (status === IN_TRANSACTION) return commit
-  return status === IN_FAILED_TRANSACTION ? rollback : undefined
-}
-
 /** What a reply to COMMIT says of its transaction. */
 export function endOfCommit(reply: Uint8Array): 'committed' | 'rolled back' | undefined {
   if (reply[0] === Backend.errorResponse) return 'rolled back'

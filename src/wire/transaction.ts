@@ -1,12 +1,7 @@
 import { controlWords } from './control-statement.ts'
 import type { Flight } from './flight.ts'
-import {
-  Backend,
-  queryMessage,
-  statementMessages,
-  statementText,
-  type TransactionStatus,
-} from './messages.ts'
+import { Backend, statementMessages, statementText, type TransactionStatus } from './messages.ts'
+import { OwnTransaction } from './own-transaction.ts'
 import type { Preparation } from './prologue.ts'
 import { ReadingEnd } from './reading-end.ts'
 import { namesValues, statementHeads } from './statement-heads.ts'
@@ -167,7 +162,7 @@ export class Transaction {
     if (!settled) return
     const beginning = this.#beginning('begin')
     flight.sendBefore(beginning.messages, beginning.replies)
-    flight.endsWith = { commit: queryMessage('commit'), rollback: queryMessage('rollback') }
+    flight.own = new OwnTransaction()
   }
 
   #beginning(begin: string): Preparation {

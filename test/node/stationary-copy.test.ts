@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Pool, PoolScope } from 'nullpool/stationary'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { usePoolBed } from '../support/pool-bed.ts'
 
 const WHOSE: readonly [string, (pool: Pool) => PoolScope][] = [
@@ -20,7 +20,9 @@ describe.each(WHOSE)('a COPY %s', (_whose, scopeOf) => {
     exception when duplicate_object or unique_violation then null; end $$;
     grant authenticated to current_user;
     create table copied (n int);
-    grant all on copied to authenticated`)
+    create table only_one (n int primary key);
+    create table referring (n int references only_one deferrable initially deferred);
+    grant all on copied, referring to authenticated`)
   beforeEach(() => bed.database.sql`truncate copied`)
 
   const copied = async (): Promise<number[]> =>
@@ -61,6 +63,18 @@ describe.each(WHOSE)('a COPY %s', (_whose, scopeOf) => {
     expect(await failed).toMatchObject([{ code: '22P02' }])
     expect(await sql`select 1 as n`).toEqual([{ n: 1 }])
     expect(await copied()).toEqual([])
+  })
+
+  it('that its transaction takes back when it ends fails with it, whatever else is said', async () => {
+    const { sql } = scopeOf(bed.open(PATIENT))
+    const rows = await sql`copy referring from stdin`.writable()
+    const finished = vi.fn()
+    rows.on('finish', finished)
+    const failed = once(rows, 'error')
+    rows.end('7\n')
+    expect(await failed).toMatchObject([{ code: '23503' }])
+    expect(finished).not.toHaveBeenCalled()
+    expect(await sql`select 1 as n`).toEqual([{ n: 1 }])
   })
 
   const gone = new Error('The client has gone.')
