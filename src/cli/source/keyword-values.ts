@@ -1,4 +1,4 @@
-import { invalid } from '../../connection-text.ts'
+import { invalid, isKnownParameter } from '../../connection-text.ts'
 
 /** What a text in another form than a URL names; nothing is encoded. */
 export interface ConnectionParts {
@@ -7,7 +7,7 @@ export interface ConnectionParts {
   user?: string | undefined
   password?: string | undefined
   database?: string | undefined
-  /** Everything else, by the names of libpq. */
+  /** Everything else, by the names of libpq, each once. */
   parameters: [name: string, value: string][]
 }
 
@@ -35,22 +35,48 @@ const PARAMETERS: ReadonlyMap<string, string> = new Map([
   ['sslnegotiation', 'sslnegotiation'],
 ])
 
+/** Names of pgjdbc and of Npgsql that are often seen, written in the same way; they mean nothing here. */
+const OF_OTHERS: ReadonlySet<string> = new Set(
+  `preparethreshold currentschema rewritebatchedinserts logintimeout sockettimeout tcpkeepalive sslfactory
+  binarytransfer stringtype preferquerymode targetservertype connecttimeout loglevel autosave pooling
+  minimumpoolsize maximumpoolsize minpoolsize maxpoolsize timeout commandtimeout trustservercertificate
+  includeerrordetail keepalive noresetonclose searchpath multiplexing maxautoprepare enlist
+  connectionlifetime connectionidlelifetime passfile gssencmode krbsrvname keepalives keepalivesidle
+  keepalivesinterval keepalivescount service requireauth loadbalancehosts`.split(/\s+/),
+)
+
 /** Whether a name begins a text of keywords, and is not that of a variable. */
 export function isKeyword(name: string): boolean {
   const plain = plainName(name)
   return PARTS.has(plain) || /^(?:ssl|application|target|connect)/.test(plain)
 }
 
-/** Sorts names with their values into parts; of `host` and `hostaddr` the name is the host. */
+/**
+ * Sorts names with their values into parts. Of `host` and `hostaddr` the name is the host; of a name that is there
+ * twice the last value counts, as in libpq and .NET.
+ */
 export function partsOf(pairs: Iterable<readonly [string, string]>): ConnectionParts {
   const parts: ConnectionParts = { parameters: [] }
+  const parameters = new Map<string, string>()
   for (const [name, value] of pairs) {
     const plain = plainName(name)
     const part = PARTS.get(plain)
-    if (part === undefined) parts.parameters.push(parameterOf(name, plain, value))
-    else if (plain !== 'hostaddr' || parts.host === undefined) parts[part] = value
+    if (part === undefined) {
+      const [known, its] = parameterOf(name, plain, value)
+      if (parts.password !== undefined) refusePieceOfPassword(known, plain)
+      parameters.set(known, its)
+    } else if (plain !== 'hostaddr' || parts.host === undefined) parts[part] = value
   }
-  return parts
+  return { ...parts, parameters: [...parameters] }
+}
+
+/** What looks like a name behind a password may be a part of it, which nobody is to see. */
+function refusePieceOfPassword(name: string, plain: string): void {
+  if (isKnownParameter(name) || OF_OTHERS.has(plain)) return
+  throw invalid(
+    'Behind the password stands a name that is not known here, and may be a part of the password.',
+    'If it is one, write & as %26 (JDBC), or the password in quotes: \'two words\' (keywords), "a;b" (.NET). If it is none, put the password at the end.',
+  )
 }
 
 /** Others call the modes of TLS as libpq does, in another spelling. */
@@ -73,7 +99,7 @@ const PAIR =
  *
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
  */
-export function readKeywords(text: string): ConnectionParts {
+export function readKeywords(text: string): [name: string, value: string][] {
   const pairs: [string, string][] = []
   for (let at = 0; at < text.trimEnd().length; at = PAIR.lastIndex) {
     PAIR.lastIndex = at
@@ -87,7 +113,7 @@ export function readKeywords(text: string): ConnectionParts {
     const [, name = '', quoted, plain = ''] = match
     pairs.push([name, (quoted ?? plain).replace(/\\(.)/gs, '$1')])
   }
-  return partsOf(pairs)
+  return pairs
 }
 
 function counted(pairs: number): string {

@@ -57,8 +57,8 @@ export function readPastedUrl(text: string): PastedUrl {
     return { text, form: undefined }
   }
   const command = readPsqlCommand(bare)
-  if (typeof command === 'string') return { ...readPastedUrl(command), form: 'psql' }
-  if (command !== undefined) return { text: urlOf(command, 'psql'), form: 'psql' }
+  if (command?.url !== undefined) return { ...readPastedUrl(command.url), form: 'psql' }
+  if (command?.parts) return { text: urlOf(command.parts, 'psql'), form: 'psql' }
   const [, name] = /^([a-z][a-z_ ]*?)\s*=/i.exec(bare) ?? []
   if (name !== undefined && isKeyword(name)) return fromKeywords(bare)
   refuseForeign(bare)
@@ -98,9 +98,12 @@ function fromJdbc(bare: string): string {
   const [, authority = 'localhost', database = '', query = ''] = match
   // The driver itself takes no user there, and whoever writes one means it.
   if (authority.includes('@')) return bare.slice('jdbc:'.length)
-  const pairs = [...new URLSearchParams(query)].map(([name, value]): [string, string] =>
-    name === 'ssl' ? ['sslmode', value === 'false' ? 'disable' : 'verify-full'] : [name, value],
-  )
+  const given = [...new URLSearchParams(query)]
+  const hasMode = given.some(([name]) => name === 'sslmode')
+  const pairs = given.flatMap(([name, value]): [string, string][] => {
+    if (name !== 'ssl') return [[name, value]]
+    return hasMode ? [] : [['sslmode', value === 'false' ? 'disable' : 'verify-full']]
+  })
   const [, host = authority, port] = /^(\[.*\]|[^:]*):(\d*)$/.exec(authority) ?? []
   const parts = { ...partsOf(pairs), host, port }
   return urlOf({ ...parts, database: decoded(database) }, 'jdbc')
@@ -117,7 +120,7 @@ function decoded(text: string): string {
 function fromKeywords(bare: string): PastedUrl {
   // In libpq a semicolon is a part of a value; no name of .NET's stands behind one there.
   const form = /;\s*[a-z][a-z_ ]*=|;\s*$/i.test(bare) ? 'dotnet' : 'keywords'
-  const parts = form === 'dotnet' ? readFields(bare) : readKeywords(bare)
+  const parts = form === 'dotnet' ? readFields(bare) : partsOf(readKeywords(bare))
   return { text: urlOf(parts, form), form }
 }
 
@@ -132,8 +135,9 @@ function urlOf(parts: ConnectionParts, form: PastedForm): string {
       ? `[${host}]`
       : host
   const query = new URLSearchParams(parameters).toString().replaceAll('+', '%20')
+  const secret = password ? `:${encodeURIComponent(password)}` : ''
   return [
-    `postgresql://${encodeURIComponent(user)}${password ? `:${encodeURIComponent(password)}` : ''}`,
+    `postgresql://${encodeURIComponent(user)}${secret}`,
     `@${at}${port ? `:${port}` : ''}/${encodeURIComponent(database ?? '')}`,
     query === '' ? '' : `?${query}`,
   ].join('')
@@ -177,5 +181,5 @@ function refuseForeign(bare: string): void {
 /** `user:password@host`, or a user and a host with a port or a path: without one it is an address of mail. */
 function isBare(bare: string): boolean {
   if (/^[a-z][a-z0-9+.-]*:\/\/|[\r\n]|^[^:]*:\s/i.test(bare)) return false
-  return /^(?:\/\/)?[^\s:/?#@]+(?::.*@[^@]+|@[^\s@]+[:/]\S*)$/.test(bare)
+  return /^(?:\/\/)?[^\s:/?#@("'`]+(?::.*@[^@]+|@[^\s@]+[:/]\S*)$/.test(bare)
 }
