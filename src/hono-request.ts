@@ -47,8 +47,10 @@ export async function openRequest(
       }
     },
     async end(bodies) {
-      if (open.used && !c.error && !hasResponse(c)) {
+      if (!c.error && !hasResponse(c)) {
         open.rollBack()
+        // Hono says so by itself.
+        if (!open.used) return bodies.likely(c.res)
         // Hono would merge the headers of what is none.
         if (c.finalized) c.res = undefined
         throw noResponse()

@@ -1,4 +1,6 @@
 import type { Nesting } from './nesting.ts'
+import type { OpenTransaction } from './open-transaction.ts'
+import { savepointRolledBack } from './scope-refusals.ts'
 
 /** Sends a statement, and settles with it. */
 export type Send = <T>(statement: () => Promise<T>) => Promise<T>
@@ -22,24 +24,25 @@ export function sendInTurn(nesting: Nesting, client: object): Send {
  */
 export class NeonSavepoint {
   readonly name: string
+  readonly #whole: OpenTransaction
   readonly #send: Promise<Send>
   #leave: () => void = () => undefined
+  /** Settles with the statement that ends it, once there is one. */
+  #ending: Promise<unknown> | undefined
 
-  /**
-   * @param rollBack - Ends it where its client does not.
-   */
-  constructor(name: string, outer: Nesting, client: object, rollBack: () => Promise<unknown>) {
+  constructor(name: string, whole: OpenTransaction, client: object) {
     this.name = name
+    this.#whole = whole
     const left = new Promise<void>((resolve) => {
       this.#leave = resolve
     })
     this.#send = new Promise((resolve, reject) => {
       const work = (nesting: Nesting): Promise<void> => {
-        const closed = nesting.opens(client, rollBack)
+        const closed = nesting.opens(client, () => this.#ending ?? this.#rollBack())
         resolve(sendInTurn(nesting, client))
         return left.then(closed)
       }
-      outer.enter(client, work).catch(reject)
+      whole.nesting.enter(client, work).catch(reject)
     })
     this.#send.catch(() => undefined)
   }
@@ -60,12 +63,27 @@ export class NeonSavepoint {
     return send(statement)
   }
 
-  /** Sends the statement that ends it, and lets others go on. */
+  /** Sends the statement that ends it, and lets others go on. Whatever becomes of it, it is ended. */
   readonly end: Send = async (statement) => {
+    const ending = this.send(statement).catch(async (error: unknown) => {
+      // Its client may have gone before.
+      await this.#rollBack().catch(() => undefined)
+      throw isRefused(error) ? savepointRolledBack() : error
+    })
+    this.#ending = ending
     try {
-      return await this.send(statement)
+      return await ending
     } finally {
       this.#leave()
     }
   }
+
+  #rollBack(): Promise<unknown> {
+    return this.#whole.rollBackTo(this.name)
+  }
+}
+
+/** Whether a statement before has failed. */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '25P02'
 }

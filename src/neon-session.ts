@@ -2,7 +2,7 @@ import type { DriverConnection } from './drivers/driver.ts'
 import type { NeonHost, Revised } from './drivers/neon-client.ts'
 import { NullpoolError } from './errors.ts'
 import { findSessionState } from './guard/session-state.ts'
-import { NeonSavepoint, sendInTurn } from './neon-savepoint.ts'
+import { NeonSavepoint, type Send, sendInTurn } from './neon-savepoint.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import type { OpenFront } from './request-clients.ts'
 import type { ScopeParts } from './request-scope.ts'
@@ -35,6 +35,8 @@ export class NeonSession implements NeonHost {
   #front: Front | undefined
   /** Its own transaction, where the request is one. */
   #savepoint: NeonSavepoint | undefined
+  /** Whether the one before has failed to be begun or committed: a ROLLBACK behind that has nothing to do. */
+  #isOver = false
 
   constructor(parts: ScopeParts) {
     this.#parts = parts
@@ -75,35 +77,53 @@ export class NeonSession implements NeonHost {
     return front
   }
 
-  revise(text: string, rollBack: () => Promise<unknown>): Revised {
+  revise(text: string): Revised {
     const whole = this.#parts.open
     if (!whole) return { text, send: (statement) => statement() }
     const words = wordsOf(text) ?? ''
     const savepoint = this.#savepoint
     if (!savepoint) {
       return beginTag(words)
-        ? this.#begin(words, whole, rollBack)
+        ? this.#begin(words, whole)
         : { text, send: sendInTurn(whole.nesting, this) }
     }
     const end = endTag(words)
     if (!end) return { text, send: savepoint.send }
     this.#savepoint = undefined
     const what = end === 'COMMIT' ? 'release' : 'rollback to'
-    return { text: `${what} ${savepoint.name}`, send: savepoint.end }
+    return { text: `${what} ${savepoint.name}`, send: this.#noting(savepoint.end) }
   }
 
-  #begin(words: string, whole: OpenTransaction, rollBack: () => Promise<unknown>): Revised {
+  #begin(words: string, whole: OpenTransaction): Revised {
     if (!/^(begin( work| transaction)?|start transaction)$/.test(words)) throw savepointOptions()
-    const savepoint = new NeonSavepoint(nextSavepoint(whole), whole.nesting, this, rollBack)
+    const savepoint = new NeonSavepoint(nextSavepoint(whole), whole, this)
     this.#savepoint = savepoint
-    return { text: `savepoint ${savepoint.name}`, send: savepoint.begin }
+    const begin: Send = (statement) =>
+      savepoint.begin(statement).catch((error: unknown) => {
+        if (this.#savepoint === savepoint) this.#savepoint = undefined
+        throw error
+      })
+    return { text: `savepoint ${savepoint.name}`, send: this.#noting(begin) }
+  }
+
+  #noting(send: Send): Send {
+    return async (statement) => {
+      this.#isOver = true
+      const result = await send(statement)
+      this.#isOver = false
+      return result
+    }
   }
 
   settle(error: unknown, text: string): unknown {
     const words = wordsOf(text) ?? ''
     // With its connection a transaction has ended, and there is nothing to roll back.
     const lost = NullpoolError.is(error)
-    if (lost && endTag(words) === 'ROLLBACK') return answer('ROLLBACK')
+    const rollsBack = endTag(words) === 'ROLLBACK'
+    if (rollsBack && (lost || this.#isOver)) {
+      this.#isOver = false
+      return answer('ROLLBACK')
+    }
     if (!commits(words)) throw error
     // What the server has confirmed is so, whatever came behind.
     if (lost && this.#front?.transaction.outcome === 'committed') return answer('COMMIT')

@@ -178,6 +178,12 @@ export class OpenTransaction {
     }
   }
 
+  /** Rolls back to a savepoint of somebody who was let in beside, and may have gone. */
+  async rollBackTo(savepoint: string): Promise<unknown> {
+    const { client } = this.#first ?? this.#addMember(undefined)
+    return client.unsafe(`rollback to ${savepoint}`)
+  }
+
   /** Nobody waits for that; whatever comes next comes behind it. */
   rollBack(): void {
     this.#end('rollback')

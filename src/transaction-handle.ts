@@ -36,13 +36,18 @@ export function transactionHandle(client: Sql, nesting: Nesting): TransactionSql
   const admit = (): void => {
     if (!nesting.alive) throw transactionOver()
   }
-  const inTurn = (made: unknown): unknown => {
+  const inTurn = (made: unknown, sender: unknown = client): unknown => {
     const wait: InTurn = (statement, task, refuse) =>
-      nesting.inTurn(statement, client, task, refuse)
+      nesting.inTurn(statement, sender, task, refuse)
     runInTurn(made, wait, refusal)
     return made
   }
-  const own: Record<PropertyKey, unknown> = { ...APART, ...nestedWork(client, nesting, admit) }
+  const notify = (channel: string, payload: string): unknown => {
+    admit()
+    return inTurn(client`select pg_notify(${channel}, ${String(payload)})`)
+  }
+  const nested = nestedWork(client, nesting, admit)
+  const own: Record<PropertyKey, unknown> = { ...APART, ...nested, notify }
   const sql = new Proxy(client, {
     apply(target, _self, values: unknown[]) {
       admit()
@@ -52,10 +57,12 @@ export function transactionHandle(client: Sql, nesting: Nesting): TransactionSql
       if (Object.hasOwn(own, key)) return own[key]
       if (NOT_HERE.has(key)) return undefined
       const value: unknown = Reflect.get(target, key)
-      if (key !== 'unsafe' && key !== 'file' && key !== 'notify') return value
+      if (key !== 'unsafe' && key !== 'file') return value
       return (...values: unknown[]) => {
         admit()
-        return inTurn((value as (...values: unknown[]) => unknown)(...values))
+        const made = (value as (...values: unknown[]) => unknown)(...values)
+        // A file is read first: other statements of the client overtake it, as those of another client may.
+        return inTurn(made, key === 'file' ? made : client)
       }
     },
   })
@@ -96,7 +103,8 @@ async function runSavepoint(
   const closes = nesting.opens(client, undo)
   try {
     await client.unsafe(`savepoint ${savepoint}`)
-    return await runToEnd(nesting, undo, async () => work?.(transactionHandle(client, nesting)))
+    const run = async (): Promise<unknown> => work?.(transactionHandle(client, nesting))
+    return await runToEnd(nesting, { undo, closes }, run)
   } finally {
     closes()
   }
@@ -104,7 +112,7 @@ async function runSavepoint(
 
 async function runToEnd(
   nesting: Nesting,
-  undo: () => Promise<unknown>,
+  { undo, closes }: { undo: () => Promise<unknown>; closes: () => void },
   work: () => Promise<unknown>,
 ): Promise<unknown> {
   try {
@@ -112,6 +120,8 @@ async function runToEnd(
     await nesting.end()
     if (nesting.over) throw transactionOver()
     if (nesting.isFailed) throw savepointRolledBack()
+    // From here on nothing may undo what is about to be told.
+    closes()
     return result
   } catch (error) {
     // What is still under way in it must not come behind its end.
@@ -126,6 +136,10 @@ async function runToEnd(
 export async function settledResult<T>(work: Promise<T>): Promise<T> {
   const result = await work
   // The rows of a result are a list too, and more than that.
-  const isList = Array.isArray(result) && result.some((each) => each instanceof Promise)
+  const isList = Array.isArray(result) && result.some(isAwaitable)
   return isList ? ((await Promise.all(result)) as T) : result
+}
+
+function isAwaitable(value: unknown): boolean {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }

@@ -6,6 +6,13 @@ type Callback = (...values: unknown[]) => unknown
 interface Query {
   forEach(callback: Callback): unknown
   cursor(rows?: number | Callback, callback?: Callback): unknown
+  readable(): Promise<Stream>
+  writable(): Promise<Stream>
+}
+
+/** A stream of Node. */
+interface Stream {
+  emit: Callback
 }
 
 /**
@@ -14,9 +21,18 @@ interface Query {
  */
 export function keepContext(made: unknown): void {
   if (!isQuery(made)) return
-  const { forEach, cursor } = made
+  const { forEach, cursor, readable, writable } = made
   made.forEach = (callback) => forEach.call(made, bound(callback))
   made.cursor = (rows, callback) => cursor.call(made, bound(rows), bound(callback))
+  made.readable = () => withContext(readable.call(made))
+  made.writable = () => withContext(writable.call(made))
+}
+
+/** A stream calls its handlers, and those of what it is piped to, from wherever its rows come. */
+async function withContext(opening: Promise<Stream>): Promise<Stream> {
+  const stream = await opening
+  stream.emit = bound(stream.emit.bind(stream))
+  return stream
 }
 
 function bound<T>(value: T): T {

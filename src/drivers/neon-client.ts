@@ -23,8 +23,8 @@ export interface NeonHost {
   admit(text: string): void
   /** A stand-in for a connection: it trusts the driver and is ready at once. */
   connect(listener: FrontListener): DriverConnection
-  /** What is sent in the place of a statement, and when; `rollBack` undoes what one begins and nothing ends. */
-  revise(text: string, rollBack: () => Promise<unknown>): Revised
+  /** What is sent in the place of a statement, and when. */
+  revise(text: string): Revised
   /** Throws what a statement failed with, or returns its result all the same. */
   settle(error: unknown, text: string): unknown
   /** Whether somebody who leaves now has left a transaction open. */
@@ -136,7 +136,7 @@ export class NeonClient extends Client {
   async #ask(config: string | object, values: unknown): Promise<unknown> {
     const text = textOf(config)
     this.#host.admit(text)
-    const revised = this.#host.revise(text, () => this.#ask('rollback', undefined))
+    const revised = this.#host.revise(text)
     const query = ownQuery(config, values, revised.text)
     try {
       return await revised.send(async () => {
@@ -161,7 +161,7 @@ export class NeonClient extends Client {
       this.#host.admit(textOf(query))
       // Its text is its own; what it waits for is the client's.
       this.#host
-        .revise('', () => Promise.resolve())
+        .revise('')
         .send(async () => {
           this.#start()
           super.query(query as never, ...(rest as []))

@@ -16,7 +16,7 @@ const BEGINNINGS: ReadonlySet<string> = new Set(
   ),
 )
 
-/** Nearly all statements show their first word by here, and those that count end here. */
+/** Nearly all statements show their first word within so many bytes, and those that count end here. */
 const GLANCE = 200
 
 /**
@@ -26,8 +26,8 @@ const GLANCE = 200
  */
 export function controlWords(statement: Uint8Array): string | undefined {
   if (!mayControl(statement)) return undefined
+  if (statement.length <= GLANCE) return wordsOf(statementText(statement))
   const glance = statementText(statement, GLANCE)
-  if (glance.length < GLANCE) return wordsOf(glance)
   const head = headOf(glance)
   // What ends with the glance may go on behind it.
   const isWhole = head !== undefined && !glance.toLowerCase().endsWith(head)

@@ -22,13 +22,17 @@ describe('controlWords', () => {
   })
 
   it('finds the first word behind comments of every length', () => {
-    for (const length of [...Array(300).keys(), 9_990, 10_000, 20_000]) {
-      const comment = `/*${'x'.repeat(length)}*/`
+    const lengths = [...Array(300).keys(), 9_990, 10_000, 20_000]
+    for (const [letter, length] of ['x', 'é', '✓'].flatMap((each) =>
+      lengths.map((n) => [each, n] as const),
+    )) {
+      const comment = `/*${letter.repeat(length)}*/`
       expect([length, controlWords(queryMessage(`${comment} commit and chain`))]).toEqual([
         length,
         'commit and chain',
       ])
       expect([length, controlWords(queryMessage(`${comment} ; end`))]).toEqual([length, 'end'])
+      expect(controlWords(queryMessage(`rollback ${comment} to a`))).toBe('rollback to a')
       expect(controlWords(queryMessage(`${comment} select 1`))).toBeUndefined()
       expect(controlWords(queryMessage(`${comment} committed`))).toBeUndefined()
     }
