@@ -1,5 +1,6 @@
-import { isCancel, password as promptPassword } from '@clack/prompts'
+import { password as promptPassword } from '@clack/prompts'
 import { CommandFailure } from '../failure.ts'
+import { askOnTerminal } from '../question.ts'
 
 /** More is no password, and somebody else's file. */
 const MAX_CHARACTERS = 8_192
@@ -20,7 +21,10 @@ export async function askPassword(): Promise<string> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new CommandFailure('There is no terminal to ask on. Take --password-stdin.')
   }
-  const answer = await promptPassword({ message: 'Password', output: process.stderr })
-  if (isCancel(answer)) throw new CommandFailure('Nothing was entered.', 130)
-  return answer
+  const { value } = await askOnTerminal<string>(
+    (signal) => promptPassword({ message: 'Password', output: process.stderr, signal }),
+    undefined,
+  )
+  if (value === undefined) throw new CommandFailure('Nothing was entered.', 130)
+  return value
 }
