@@ -43,6 +43,11 @@ export class KeptConnection {
     return this.#askAgainAt === Number.POSITIVE_INFINITY
   }
 
+  /** Whether the login has been taken, now or before. */
+  get hasWorked(): boolean {
+    return this.#worked
+  }
+
   /** Runs some work, which only reads; once more where the connection had been lost meanwhile. */
   async use<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
     if (performance.now() < this.#askAgainAt) throw this.#failure

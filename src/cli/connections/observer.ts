@@ -63,13 +63,15 @@ export class Observer {
       postgres && (() => postgres.use((scope) => readPostgres(scope, withQueries))),
     )
     // The console comes second: a backend that it does not name is not its own then, and not merely newer. And a
-    // password that the database refuses is not tried there too.
-    const mayAsk = !isConsoleGuessed || database.reading !== undefined
+    // password that the database refuses is not tried there too. One that the console has taken is as good as ever,
+    // also while the database behind it is down.
+    const isTaken = pgbouncer?.hasWorked ?? false
+    const mayAsk = !isConsoleGuessed || isTaken || database.reading !== undefined
     const pooler = await ask(
       'pgbouncer',
       mayAsk ? pgbouncer && (() => pgbouncer.use(readPgBouncer)) : undefined,
     )
-    return [database, withoutGuess(pooler, isConsoleGuessed && pgbouncer?.isOver)]
+    return [database, withoutGuess(pooler, isConsoleGuessed && !isTaken && pgbouncer?.isOver)]
   }
 }
 
