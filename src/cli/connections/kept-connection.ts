@@ -76,7 +76,8 @@ export class KeptConnection {
       this.#worked = true
       this.#failures = 0
       return result
-    } catch (error) {
+    } catch (thrown) {
+      const error = withoutOutcome(thrown)
       // The server's own word about a statement is no reason to log in again.
       if (NullpoolError.is(error)) await this.#noteFailure(error)
       throw error
@@ -90,6 +91,12 @@ export class KeptConnection {
     const pauseMs = Math.min(1000 * 2 ** this.#failures++, MAX_PAUSE_MS)
     this.#askAgainAt = isFinal ? Number.POSITIVE_INFINITY : performance.now() + pauseMs
   }
+}
+
+/** What was only to read has no outcome, least of all where nobody was let in. */
+function withoutOutcome(error: unknown): unknown {
+  const isTold = NullpoolError.is(error) && error.outcome !== undefined
+  return isTold && NullpoolError.is(error.cause) ? error.cause : error
 }
 
 /** Loaded when it is needed: it needs postgres.js, which whoever calls another command may not have. */
