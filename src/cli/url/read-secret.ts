@@ -16,6 +16,15 @@ export async function readStandardInput(): Promise<string> {
   return text.replace(/\r?\n$/, '')
 }
 
+/** The first line of the standard input. What is not one line is no password, and would be encoded with its breaks. */
+export async function readPassword(): Promise<string> {
+  const [first = '', ...others] = (await readStandardInput()).split(/\r\n?|\n/)
+  if (others.every((line) => line === '')) return first
+  throw new CommandFailure(
+    'The standard input has more than one line. --password-stdin takes the password alone.',
+  )
+}
+
 /** Asks for a password on the terminal, which does not show it. */
 export async function askPassword(): Promise<string> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
