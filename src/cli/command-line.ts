@@ -40,12 +40,15 @@ export async function runCommandLine(release: ReleaseSignals): Promise<void> {
   }
 }
 
-/** Whoever has read enough, as `head` does, is no failure. */
+/** Whoever has read enough, as `head` does, is no failure; what cannot be written, as on a full disk, is one. */
 function leaveWithReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit()
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit()
+      if (stream === process.stdout) {
+        explainFailure(new Error(`The standard output takes nothing more (${code}).`))
+      }
+      process.exit(2)
     })
   }
 }

@@ -1,3 +1,6 @@
+import { failureText } from './failure-text.ts'
+import { plainText } from './plain-text.ts'
+
 /** How a command ends that has failed, and why it did. */
 export interface FailureOptions extends ErrorOptions {
   /** Default: 2. */
@@ -18,9 +21,17 @@ export class CommandFailure extends Error {
 
 /** Says on the error output what went wrong, and sets the exit code. */
 export function explainFailure(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`nullpool: ${message}\n`)
+  process.stderr.write(`nullpool: ${obeyedByNone(failureText(error, []))}\n`)
   process.exitCode = error instanceof CommandFailure ? error.exitCode : 2
+}
+
+/** Names of files and hosts may hold what a terminal obeys; lines are our own. */
+function obeyedByNone(message: string): string {
+  return message.split('\n').map(plainLine).join('\n')
+}
+
+function plainLine(line: string): string {
+  return plainText(line, Number.POSITIVE_INFINITY)
 }
 
 /** Refuses the empty name that a variable leaves which is not set. */

@@ -34,12 +34,32 @@ export async function prepareCluster(
     await checkMajor(path, programs)
     return { path, password: await readFile(join(path, PASSWORD_FILE), 'utf8') }
   }
+  if (isUnfinished(content)) throw unfinished(path)
   if (content.length > 0) {
     throw new Error(`${path} is not empty and holds no database that nullpool created. ${OTHER}`)
   }
   await createDataDirectory(path, folder)
   options.onProgress?.('Creating the database files.')
   const password = randomBytes(18).toString('base64url')
+  await initialize(path, password, folder, programs, superuser, options).catch(
+    async (error: unknown) => {
+      // It refuses a folder into which somebody else has begun to write.
+      const isOthers = !options.signal?.aborted && isUnfinished(await contentOf(path))
+      throw isOthers ? unfinished(path) : error
+    },
+  )
+  await writeFile(join(path, PASSWORD_FILE), password, { mode: 0o600 })
+  return { path, password }
+}
+
+async function initialize(
+  path: string,
+  password: string,
+  folder: ServerFolder,
+  programs: PostgresPrograms,
+  superuser: string,
+  options: PostgresServerOptions,
+): Promise<void> {
   await runProgram({
     file: programs.initdb,
     arguments: [
@@ -59,8 +79,17 @@ export async function prepareCluster(
     onLog: options.onLog,
     signal: options.signal,
   })
-  await writeFile(join(path, PASSWORD_FILE), password, { mode: 0o600 })
-  return { path, password }
+}
+
+/** initdb has begun: it makes this folder early, and the first start of the server leaves the file. */
+function isUnfinished(content: readonly string[]): boolean {
+  return content.includes('pg_wal') && !content.includes('postmaster.opts')
+}
+
+function unfinished(path: string): Error {
+  return new Error(
+    `${path} holds a database that is not finished: another start is making it now, or was ended while it did. Wait for that one; else remove the folder, or choose another one.`,
+  )
 }
 
 async function contentOf(path: string): Promise<string[]> {

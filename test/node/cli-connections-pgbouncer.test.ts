@@ -1,6 +1,8 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { runCommand } from '../support/command-line.ts'
+import type { ConnectionsSnapshot } from '../../src/cli/connections/snapshot.ts'
+import { startPgBouncer } from '../../src/cli/pgbouncer-server.ts'
+import { CommandLine, type Printed, runCommand } from '../support/command-line.ts'
 import { look } from '../support/connections-look.ts'
 import { startCountingProxy } from '../support/counting-proxy.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -78,6 +80,32 @@ describe.skipIf(!pgbouncer)('nullpool connections with PgBouncer', () => {
     expect(connections.every(({ route }) => route === 'unknown')).toBe(true)
   })
 
+  it('keeps the view of a console that has taken the login, without the database and without the console', async () => {
+    const upstream = await startCountingProxy({ target: server })
+    const { user, password } = server
+    const pooler = await startPgBouncer({
+      ...{ upstream, users: { [user]: password } },
+      settings: { stats_users: user, query_wait_timeout: '1', server_login_retry: '1' },
+    })
+    const parts = ['connections', database.url(pooler), '--watch', '0.2', '--json']
+    await using command = new CommandLine([...parts, '--prometheus', ':0'])
+    const saying = (states: string) => (printed: Printed) => statesOf(printed).at(-1) === states
+    await command.until(saying('answered answered'))
+    upstream.refuse = true
+    upstream.cutAll('rst')
+    await command.until(saying('failed answered'))
+    expect(snapshots(command.printed).at(-1)?.pools).toContainEqual(
+      expect.objectContaining({ pooler: 'pgbouncer', database: database.name }),
+    )
+    const [, address = ''] = /(http:.*)$/m.exec(command.printed.stderr) ?? []
+    expect(await (await fetch(address)).text()).toContain('source_up{source="pgbouncer"} 1')
+    await pooler.stop()
+    await command.until(saying('failed failed'))
+    expect(await (await fetch(address)).text()).toContain('source_up{source="pgbouncer"} 0')
+    expect(statesOf(command.printed).join()).not.toContain('not asked')
+    await upstream.stop()
+  })
+
   it('ends with 2 and after one attempt where the password is wrong', async () => {
     const proxy = await startCountingProxy({ target: at })
     const url = database.url(proxy, { password: 'wrong-and-secret' })
@@ -99,3 +127,19 @@ describe.skipIf(!pgbouncer)('nullpool connections with PgBouncer', () => {
     ])
   })
 })
+
+/** Of every line that is whole. */
+function snapshots({ stdout }: Printed): ConnectionsSnapshot[] {
+  const lines = stdout.split('\n').slice(0, -1)
+  return lines.map((line) => JSON.parse(line))
+}
+
+/** Of the database and of the console. */
+function statesOf(printed: Printed): string[] {
+  return snapshots(printed).map(({ sources }) =>
+    sources
+      .slice(0, 2)
+      .map(({ state }) => state)
+      .join(' '),
+  )
+}

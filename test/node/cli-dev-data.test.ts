@@ -66,6 +66,16 @@ describe('nullpool dev --migrations --sql --data', () => {
     })
   })
 
+  it('says of a folder in which another start makes its database that it does', async () => {
+    // As initdb begins.
+    const data = join(bed.folder, 'unfinished')
+    await mkdir(join(data, 'pg_wal'), { recursive: true })
+    await using program = bed.dev(['--data', data])
+    expect(await program.exitCode).toBe(2)
+    expect(program.errors.at(-1)).toContain('another start is making it now')
+    await bed.assertNothingLeft()
+  })
+
   it.for([
     ['select 1;\n\nselect  x\n  from nothing;', ', line 4: relation "nothing" does not exist'],
     ['begin; create table half (id int);', 'leaves something open behind its end'],
@@ -138,7 +148,7 @@ describe('nullpool dev --supabase', () => {
             await database.run({}, async (scope) => {
               const [row] = await scope.as(claimsOf(1)).sql`
                 select current_user::text as role, auth.uid(), auth.role() as claimed,
-                  auth.jwt() ->> 'email' as email`
+                  auth.email()`
               expect(row).toEqual({
                 role: 'authenticated',
                 uid: userId(1),

@@ -123,6 +123,27 @@ describe('nullpool url', () => {
     }
   })
 
+  it.for([
+    ['p@ss\n', 'p%40ss'],
+    ['p@ss\r\n\n', 'p%40ss'],
+    ['p@ss', 'p%40ss'],
+  ] as const)('takes the first line for the password: %j', async ([input, written]) => {
+    const parts = [...['url', 'postgres://u@h.example:6543/d', '--password-stdin'], '--show-secret']
+    const { code, output } = await runNullpool([...parts, '--print', 'string'], { input })
+    expect({ code, output }).toEqual({
+      code: 0,
+      output: `postgresql://u:${written}@h.example:6543/d\n`,
+    })
+  })
+
+  it('refuses a second line of the standard input, which would be encoded with its break', async () => {
+    const parts = ['url', 'postgres://u@h.example:6543/d', '--password-stdin']
+    const { code, output, errors } = await runNullpool(parts, { input: 's3cret\nand more\n' })
+    expect({ code, output }).toEqual({ code: 2, output: '' })
+    expect(errors).toContain('--password-stdin takes the password alone')
+    expect(errors).not.toContain('s3cret')
+  })
+
   it('reads the string from the standard input, or from the environment', async () => {
     const fromInput = await runNullpool(['url', '-', '--print', 'string'], {
       input: `${SHARED}:6543`,

@@ -1,6 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { text as streamText } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { makeFolder } from '../support/local-machine.ts'
 import { runNullpool } from '../support/run-nullpool.ts'
+import { NULLPOOL } from '../support/started-program.ts'
 
 const LONG = `postgres://u:s3cret@${'a'.repeat(300)}.example:6543/d`
 const LABEL = `postgres://u:s3cret@${'a'.repeat(64)}.example:6543/d`
@@ -54,6 +60,22 @@ describe('nullpool, given what cannot be', () => {
       expect(errors).not.toContain('s3cret')
     },
   )
+
+  it.for([
+    ['url', NOWHERE],
+    ['url', NOWHERE, '--json'],
+    ['doctor', NOWHERE, '--json', '--timeout', '500'],
+  ])('says that its output cannot be written: %j', async (parts) => {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [NULLPOOL, ...parts], { stdio: ['ignore', full, 'pipe'] })
+    const [errors, [code]] = await Promise.all([
+      streamText(child.stderr as Readable),
+      once(child, 'close'),
+    ])
+    closeSync(full)
+    expect(errors).toBe('nullpool: The standard output takes nothing more (ENOSPC).\n')
+    expect(code).toBe(2)
+  })
 
   it('says how few connections are left in numbers that there are', async () => {
     const { code, output } = await runNullpool([

@@ -18,6 +18,16 @@ function isUtilLinux(): boolean {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
+/** How large it is, and what runs in it where. */
+export interface TerminalOptions {
+  columns?: number
+  rows?: number
+  environment?: Readonly<Record<string, string>>
+  /** Another copy of the command line. */
+  file?: string
+  cwd?: string
+}
+
 /**
  * `nullpool …` in a pseudo-terminal of the kernel, whose output a terminal emulator reads: what a test sees is what
  * somebody at the screen sees.
@@ -30,9 +40,10 @@ export class PseudoTerminal {
   readonly #child: ChildProcess
   readonly #conditions = new Conditions<PseudoTerminal>(this)
 
-  constructor(parameters: readonly string[], { columns = 80, rows = 24, environment = {} } = {}) {
+  constructor(parameters: readonly string[], options: TerminalOptions = {}) {
+    const { columns = 80, rows = 24, environment = {}, file = COMMAND_LINE, cwd } = options
     this.#screen = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true })
-    const command = [process.execPath, COMMAND_LINE, ...parameters].map(quoted).join(' ')
+    const command = [process.execPath, file, ...parameters].map(quoted).join(' ')
     const child = spawn('script', ['-qefc', shellScript(command, columns, rows), '/dev/null'], {
       env: {
         PATH: process.env.PATH ?? '',
@@ -41,6 +52,7 @@ export class PseudoTerminal {
         ...environment,
       },
       stdio: 'pipe',
+      cwd,
     })
     this.#child = child
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

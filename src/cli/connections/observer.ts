@@ -1,7 +1,9 @@
+import type { ConnectionTarget } from '../../connection-target.ts'
+import { failureText } from '../failure-text.ts'
+import { plainText } from '../plain-text.ts'
 import { groupBy } from './group-by.ts'
 import type { KeptConnection } from './kept-connection.ts'
 import { type PgBouncerReading, readPgBouncer } from './pgbouncer-source.ts'
-import { plainText } from './plain-text.ts'
 import { type PostgresReading, readPostgres, type Session } from './postgres-source.ts'
 import type {
   ConnectionGroup,
@@ -26,6 +28,8 @@ export interface Sources {
   /** The console is only tried: with the login of the database, and after that has been accepted. */
   isConsoleGuessed: boolean
   supabase?: SupabaseMetrics | undefined
+  /** With whose passwords: no server's words show them. */
+  logins: readonly (ConnectionTarget | undefined)[]
   /** Whether the texts of statements are shown. */
   withQueries: boolean
 }
@@ -44,10 +48,10 @@ export class Observer {
   }
 
   async look(): Promise<ConnectionsSnapshot> {
-    const { supabase } = this.#sources
+    const { supabase, logins } = this.#sources
     const [[database, pooler], metrics] = await Promise.all([
       this.#askDatabase(),
-      ask('supabase', supabase && (() => supabase.read())),
+      ask(logins, 'supabase', supabase && (() => supabase.read())),
     ])
     return combine(database, pooler, metrics)
   }
@@ -57,19 +61,23 @@ export class Observer {
   }
 
   async #askDatabase(): Promise<[Answer<PostgresReading>, Answer<PgBouncerReading>]> {
-    const { postgres, pgbouncer, isConsoleGuessed, withQueries } = this.#sources
+    const { postgres, pgbouncer, isConsoleGuessed, logins, withQueries } = this.#sources
     const database = await ask(
+      logins,
       'postgres',
       postgres && (() => postgres.use((scope) => readPostgres(scope, withQueries))),
     )
     // The console comes second: a backend that it does not name is not its own then, and not merely newer. And a
-    // password that the database refuses is not tried there too.
-    const mayAsk = !isConsoleGuessed || database.reading !== undefined
+    // password that the database refuses is not tried there too. One that the console has taken is as good as ever,
+    // also while the database behind it is down.
+    const isTaken = pgbouncer?.hasWorked ?? false
+    const mayAsk = !isConsoleGuessed || isTaken || database.reading !== undefined
     const pooler = await ask(
+      logins,
       'pgbouncer',
       mayAsk ? pgbouncer && (() => pgbouncer.use(readPgBouncer)) : undefined,
     )
-    return [database, withoutGuess(pooler, isConsoleGuessed && pgbouncer?.isOver)]
+    return [database, withoutGuess(pooler, isConsoleGuessed && !isTaken && pgbouncer?.isOver)]
   }
 }
 
@@ -85,6 +93,7 @@ function withoutGuess<Reading>(
 }
 
 async function ask<Reading>(
+  logins: Sources['logins'],
   name: SourceName,
   read: (() => Promise<Reading>) | undefined,
 ): Promise<Answer<Reading>> {
@@ -97,10 +106,7 @@ async function ask<Reading>(
     const reading = await read()
     return { reading, report: { name, state: 'answered', durationMs: durationMs() } }
   } catch (error) {
-    const problem = plainText(
-      error instanceof Error ? error.message : 'It failed.',
-      MAX_PROBLEM_LENGTH,
-    )
+    const problem = plainText(failureText(error, logins), MAX_PROBLEM_LENGTH)
     return {
       reading: undefined,
       report: { name, state: 'failed', durationMs: durationMs(), problem },

@@ -1,6 +1,6 @@
 import type { Scope } from 'nullpool'
+import { plainNumber, plainText } from '../plain-text.ts'
 import { groupBy } from './group-by.ts'
-import { plainNumber, plainText } from './plain-text.ts'
 import { type ClientGroup, MAX_GROUPS, type Pool, type Traffic } from './snapshot.ts'
 
 /** The console's own, which nobody is served by. */

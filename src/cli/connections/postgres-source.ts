@@ -1,5 +1,5 @@
 import type { Scope } from 'nullpool'
-import { plainNumber, plainText } from './plain-text.ts'
+import { plainNumber, plainText } from '../plain-text.ts'
 import { DATA_API_PART, HIGHEST_PART, type ServerState } from './snapshot.ts'
 import { statementShape } from './statement-shape.ts'
 

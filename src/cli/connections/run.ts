@@ -89,6 +89,7 @@ async function findSources(
     sources: {
       postgres: target && kept(connectionUrl(target)),
       pgbouncer: console && kept(connectionUrl(console, { database: 'pgbouncer' })),
+      logins: [target, console],
       isConsoleGuessed: admin === undefined,
       supabase: project && new SupabaseMetrics(project),
       withQueries: request.withQueries,

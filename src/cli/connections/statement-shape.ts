@@ -1,5 +1,5 @@
 import { SqlLexer } from '../../wire/sql-lexer.ts'
-import { plainText } from './plain-text.ts'
+import { plainText } from '../plain-text.ts'
 
 /** Enough to recognise a statement. */
 const MAX_LENGTH = 200

@@ -1,4 +1,4 @@
-import { plainNumber, plainText } from './plain-text.ts'
+import { plainNumber, plainText } from '../plain-text.ts'
 import { limitsOf } from './postgres-source.ts'
 import type { Sample } from './prometheus-text.ts'
 import { MAX_GROUPS, type Pool, type ServerState, type Traffic } from './snapshot.ts'

@@ -3,6 +3,7 @@ import { access, readdir, readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import type { Sql } from 'postgres'
 import { CommandFailure } from '../failure.ts'
+import { copiesFromStdin } from './copies-from-stdin.ts'
 
 /** SQL that makes the tables, or fills them. */
 export interface SqlFile {
@@ -61,11 +62,8 @@ export async function runSqlFiles(
   }
 }
 
-/** What psql alone understands: rows behind the statement. The server would wait for them for ever. */
-const COPY = /^copy\s.*\bfrom\s+stdin\b/im
-
 async function run(sql: Sql, { path }: SqlFile, text: string): Promise<void> {
-  if (COPY.test(text)) {
+  if (copiesFromStdin(text)) {
     throw new CommandFailure(
       `${path} holds COPY … FROM stdin, which only psql can run. Make it with pg_dump --inserts, or run it with psql.`,
     )

@@ -3,7 +3,7 @@ export const AUTHENTICATOR = 'authenticator'
 
 /**
  * What policies of a Supabase project refer to, for any Postgres: roles, `auth.uid()`, `auth.jwt()`,
- * `auth.role()` and `auth.users`. For the superuser; can be run again.
+ * `auth.role()`, `auth.email()` and `auth.users`. For the superuser; can be run again.
  *
  * Tables are granted to nobody, as on Supabase since 30 October 2026: migrations say who may what.
  *
@@ -46,6 +46,12 @@ create or replace function auth.role() returns text language sql stable as $body
   select coalesce(
     nullif(current_setting('request.jwt.claim.role', true), ''),
     auth.jwt() ->> 'role'
+  )
+$body$;
+create or replace function auth.email() returns text language sql stable as $body$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.email', true), ''),
+    auth.jwt() ->> 'email'
   )
 $body$;
 

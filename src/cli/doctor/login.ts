@@ -3,6 +3,7 @@ import { type Examination, found } from './examination.ts'
 import { PoolerSession } from './pooler-session.ts'
 import type { Note, Outcome } from './report.ts'
 import { credentialsOf, routeOf } from './route.ts'
+import { TlsFirst, tlsFirstNote } from './tls-first.ts'
 
 /** Weaker than what every server of today can do. */
 const WEAK: ReadonlyMap<string, string> = new Map([
@@ -16,7 +17,7 @@ export async function login(examination: Examination): Promise<Outcome> {
   const { timeoutMs } = examination.options
   const route = routeOf(examination)
   const opening = PoolerSession.open(route, credentialsOf(examination), timeoutMs)
-  const session = await opening.catch((error: unknown) => silence(error, examination))
+  const session = await opening.catch((error: unknown) => brokenOff(error, examination))
   if ('level' in session) return { summary: session.message, notes: [session], stops: true }
   examination.session = session
   const { user, database } = found(examination.target)
@@ -28,10 +29,21 @@ export async function login(examination: Examination): Promise<Outcome> {
   }
 }
 
-/** TCP and TLS have been answered by now: whoever is silent here waits for somebody else. */
-function silence(error: unknown, { target, options }: Examination): Note {
-  if (!NullpoolError.is(error) || error.code !== 'ERR_CONNECT_TIMEOUT') throw error
+/** What the library does not know to explain. */
+function brokenOff(error: unknown, { target, options }: Examination): Note {
+  if (!NullpoolError.is(error)) throw error
   const { host, port } = found(target)
+  if (error.cause instanceof TlsFirst) return tlsFirstNote(`${host}:${port}`)
+  if (error.code === 'ERR_CONNECTION_LOST' && error.hint === undefined) {
+    return {
+      level: 'error',
+      code: error.code,
+      message: `${host}:${port} reset the connection at the login.`,
+      fix: 'A pooler that is full or restarting does this, and so does a port that is not Postgres: look at the server’s log, and check the port.',
+    }
+  }
+  if (error.code !== 'ERR_CONNECT_TIMEOUT') throw error
+  // TCP and TLS have been answered by now: whoever is silent here waits for somebody else.
   return {
     level: 'error',
     code: 'login-unanswered',

@@ -20,6 +20,7 @@ import { endsConnection, serverFailure } from '../../wire/server-failure.ts'
 import type { Connection } from '../../wire/transport.ts'
 import { transportFailure } from '../../wire/transport-failure.ts'
 import { readRow } from './rows.ts'
+import { TlsFirst } from './tls-first.ts'
 
 /** Nothing that is asked here has longer answers. */
 const ANSWER_LIMIT = 4_194_304
@@ -32,9 +33,16 @@ const METHODS: Readonly<Record<number, string>> = {
   10: 'scram-sha-256',
 }
 
-/** Notes how the server wants to be convinced. */
+/** Notes how the server wants to be convinced, and whether it speaks Postgres at all. */
 class LoginReader extends MessageReader {
   method: string | undefined
+  #heard = false
+
+  override push(chunk: Uint8Array): void {
+    if (!this.#heard) TlsFirst.throwIfAlert(chunk)
+    this.#heard ||= chunk.length > 0
+    super.push(chunk)
+  }
 
   override next(): Uint8Array | undefined {
     const message = super.next()

@@ -1,4 +1,5 @@
 import { NullpoolError, ServerError } from '../../errors.ts'
+import { failureText } from '../failure-text.ts'
 import { bounded, codeOf, since, TooLong } from './bounded.ts'
 import { configuration } from './configuration.ts'
 import { connectionString } from './connection-string.ts'
@@ -87,7 +88,9 @@ async function perform(
 ): Promise<StepReport & { stops: boolean }> {
   const start = performance.now()
   const limit = examination.options.timeoutMs * WAITS_IN_A_STEP
-  const outcome = await bounded(run(examination), limit).catch(explain)
+  const outcome = await bounded(run(examination), limit).catch((error: unknown) =>
+    explain(error, examination),
+  )
   const { notes = [], data = {}, skipped = false, stops = false } = outcome
   const worst = notes.find(({ level }) => level === 'error') ?? notes.find(isWarning)
   return {
@@ -113,10 +116,11 @@ function leftOut(step: StepName, because: StepName): StepReport {
 }
 
 /** What a step dies of makes those behind it impossible. */
-function explain(error: unknown): Outcome {
-  if (error instanceof ServerError) return refused(error)
+function explain(error: unknown, { target }: Examination): Outcome {
+  const said = failureText(error, [target])
+  if (error instanceof ServerError) return refused(error, said)
   const note: Note = NullpoolError.is(error)
-    ? noteOf(error)
+    ? noteOf(error, said)
     : {
         level: 'error',
         code: 'unexpected',
@@ -129,21 +133,21 @@ function explain(error: unknown): Outcome {
 }
 
 /** A statement of ours that this server has not, or not for this role; the connection lives on. */
-function refused({ sqlState, message }: ServerError): Outcome {
+function refused({ sqlState }: ServerError, said: string): Outcome {
   const note: Note = {
     level: 'warning',
     code: 'statement-refused',
-    message: `The server refused a statement of this step: ${message} (${sqlState}).`,
+    message: `The server refused a statement of this step: ${said} (${sqlState}).`,
     fix: 'Give the role the right to read the catalogues, or go without this step.',
   }
   return { summary: note.message, notes: [note] }
 }
 
 /** An error of the package as a note; its message ends with the hint, which is the fix. */
-function noteOf({ code, hint, message }: NullpoolError): Note {
+function noteOf({ code, hint }: NullpoolError, said: string): Note {
   const level = 'error'
-  if (hint === undefined) return { level, code, message }
-  return { level, code, message: message.replace(hint, '').trim(), fix: hint }
+  if (hint === undefined) return { level, code, message: said }
+  return { level, code, message: said.replace(hint, '').trim(), fix: hint }
 }
 
 function isWarning({ level }: Note): boolean {

@@ -8,6 +8,7 @@ import {
 } from 'node:tls'
 import { negotiateTls } from '../../wire/handshake.ts'
 import { bounded, since } from './bounded.ts'
+import { TlsFirst } from './tls-first.ts'
 
 /** Where to look, and under which name. */
 export interface Inspection {
@@ -50,6 +51,7 @@ const LONGEST_CHAIN = 8
  * Opens TLS with these roots, looks at the certificate, and closes. Nothing is sent behind the handshake.
  *
  * @throws {NullpoolError} `ERR_TLS_REFUSED` or `ERR_PROTOCOL` for an answer that is not the beginning of TLS.
+ * @throws {TlsFirst} where the request for TLS itself is too much for the server.
  */
 export async function inspectTls(
   inspection: Inspection,
@@ -87,10 +89,15 @@ async function ask(socket: Socket, bytes: Uint8Array): Promise<Uint8Array> {
   socket.write(bytes)
   const [answer] = await Promise.race([
     once(socket, 'data'),
-    once(socket, 'close').then(() => [new Uint8Array()]),
-  ])
+    once(socket, 'close').then(() => {
+      throw new TlsFirst('end')
+    }),
+  ]).catch((cause: unknown) => {
+    throw new TlsFirst('end', { cause })
+  })
   socket.pause()
-  return answer as Uint8Array
+  TlsFirst.throwIfAlert(answer)
+  return answer
 }
 
 /** Goes on with a certificate that is not trusted, to tell what it is; the caller decides by `refusal`. */

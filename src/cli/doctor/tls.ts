@@ -4,7 +4,8 @@ import { codeOf, TooLong } from './bounded.ts'
 import { type DenoCertificate, denoCertificate } from './deno-certificate.ts'
 import { type Examination, found } from './examination.ts'
 import type { Note, Outcome } from './report.ts'
-import type { TlsAnswer } from './tls-inspection.ts'
+import { TlsFirst, tlsFirstNote } from './tls-first.ts'
+import { type Inspection, inspectTls, type TlsAnswer } from './tls-inspection.ts'
 import { type Trust, trustOf } from './trust.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -33,7 +34,7 @@ export async function tls(examination: Examination): Promise<Outcome> {
   if (wanted === undefined) return inClear(target.sslMode === 'disable')
   const name = serverName ?? target.host
   examination.tls = { ...wanted, serverName: name }
-  const inspection = {
+  const inspection: Inspection = {
     address: found(examination.address).address,
     port: target.port,
     serverName: name,
@@ -41,7 +42,7 @@ export async function tls(examination: Examination): Promise<Outcome> {
     timeoutMs,
   }
   const trust = await trustOf(inspection, ca, await denoCertificate(environment)).catch(
-    (error: unknown) => brokenOff(error, examination),
+    (error: unknown) => brokenOff(error, inspection, examination),
   )
   if ('level' in trust) return { summary: trust.message, notes: [trust], stops: true }
   const { answer } = trust
@@ -54,7 +55,11 @@ export async function tls(examination: Examination): Promise<Outcome> {
 }
 
 /** No certificate was seen: silence, or a handshake that ended. */
-function brokenOff(error: unknown, { target, options }: Examination): Note {
+async function brokenOff(
+  error: unknown,
+  inspection: Inspection,
+  { target, options }: Examination,
+): Promise<Note> {
   if (NullpoolError.is(error)) throw error
   const { host, port } = found(target)
   if (error instanceof TooLong) {
@@ -65,12 +70,33 @@ function brokenOff(error: unknown, { target, options }: Examination): Note {
       fix: 'Check host and port of the connection string.',
     }
   }
+  if (error instanceof TlsFirst) {
+    if (error.sign === 'alert' || (await takesDirectTls(inspection)))
+      return tlsFirstNote(`${host}:${port}`)
+    return {
+      level: 'error',
+      code: 'ERR_CONNECTION_LOST',
+      message: `${host}:${port} ended the connection at the request for TLS.`,
+      fix: 'A pooler that is full or restarting does this, and so does a port that is not Postgres: look at the server’s log, and check the port.',
+    }
+  }
+  const isDirect = found(target).sslNegotiation === 'direct'
   return {
     level: 'error',
     code: 'ERR_TLS_FAILED',
     message: `The TLS handshake with ${host}:${port} failed (${codeOf(error)}).`,
-    fix: 'Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct if it is there. Else look at the server’s log: its TLS version or key may be too old.',
+    fix: isDirect
+      ? 'Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct from the connection string.'
+      : 'Look at the server’s log: its TLS version or key may be too old.',
   }
+}
+
+/** Looked at as at any certificate: with nothing sent behind the handshake. */
+async function takesDirectTls(inspection: Inspection): Promise<boolean> {
+  return await inspectTls({ ...inspection, direct: true }, []).then(
+    () => true,
+    () => false,
+  )
 }
 
 function inClear(byName: boolean): Outcome {

@@ -1,5 +1,6 @@
 import { parseConnectionString } from '../../connection-string.ts'
 import { CommandFailure } from '../failure.ts'
+import { failureText } from '../failure-text.ts'
 import { readServerConnections, type ServerConnections } from './server-connections.ts'
 
 /** Asks the server of a connection string, with one login and on one connection. */
@@ -7,10 +8,15 @@ export async function askServer(
   url: string,
   ca: string | undefined,
 ): Promise<{ connections: ServerConnections; role: string }> {
-  const { user, projectRef, provider } = parseConnectionString(url)
+  const target = parseConnectionString(url)
+  const { user, projectRef, provider } = target
   const { createDatabase } = await library()
   const database = createDatabase({ url, ...(ca !== undefined && { tls: { ca } }) })
-  const connections = await database.run({}, ({ sql }) => readServerConnections(sql))
+  const connections = await database
+    .run({}, ({ sql }) => readServerConnections(sql))
+    .catch((cause: unknown) => {
+      throw new CommandFailure(failureText(cause, [target]), { cause })
+    })
   const shared = provider === 'supabase-shared' && projectRef !== undefined
   return { connections, role: shared ? user.slice(0, -projectRef.length - 1) : user }
 }

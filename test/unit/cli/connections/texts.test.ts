@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isMeantForUs, readListenAddress } from '../../../../src/cli/connections/listen-address.ts'
-import { plainText } from '../../../../src/cli/connections/plain-text.ts'
 import { readPrometheusText } from '../../../../src/cli/connections/prometheus-text.ts'
 import { statementShape } from '../../../../src/cli/connections/statement-shape.ts'
+import { plainText } from '../../../../src/cli/plain-text.ts'
 
 describe('statementShape', () => {
   it.each([
