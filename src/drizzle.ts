@@ -1,3 +1,4 @@
+import { refuseWhileBuilding } from './building-statements.ts'
 /**
  * Drizzle ORM, unmodified, on the connection of a request.
  *
@@ -54,7 +55,7 @@ export function drizzleClient(scope: Scope): Sql {
   const types: ClientTypes = { parsers: {}, serializers: {} }
   const create = (): Sql => connection.clients.create({ identity, types })
   const client = whole?.handle(types) ?? lazySql(create, () => connection.admit())
-  const begin = async (first: Work | string, second?: Work): Promise<unknown> => {
+  const run = async (first: Work | string, second?: Work): Promise<unknown> => {
     const [text, work] = typeof first === 'function' ? ['', first] : [first, second]
     const modes = readModes(text)
     const isNested = whole !== undefined || enclosingTransaction(connection, identity) !== undefined
@@ -65,6 +66,10 @@ export function drizzleClient(scope: Scope): Sql {
       if (modes) await sql.unsafe(`set transaction${modes}`)
       return work(isNested ? drizzleSavepoint(sql) : drizzleTransaction(sql))
     })
+  }
+  const begin = (first: Work | string, second?: Work): Promise<unknown> => {
+    refuseWhileBuilding()
+    return run(first, second)
   }
   const unsafe: Unsafe = (text, ...rest) => {
     const { guard } = connection.clients

@@ -1,3 +1,4 @@
+import { runtime } from '#runtime'
 import { refuseWhileBuilding } from './building-statements.ts'
 import { keepContext } from './drivers/callback-context.ts'
 import type { Sql } from './drivers/driver.ts'
@@ -37,7 +38,7 @@ export function lazySql(create: () => Sql, admit: () => void): Sql {
   const note = (statement: unknown): unknown => {
     if (statement instanceof Promise) {
       makers.set(statement, lazy)
-      keepContext(statement)
+      keepContext(statement, runtime.bind)
     }
     return statement
   }

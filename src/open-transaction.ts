@@ -23,6 +23,8 @@ interface Member {
   types: ClientTypes | undefined
   client: Sql
   handle: TransactionSql
+  /** Once it has connected. */
+  front?: Front
 }
 
 /** One transaction: clients of its own, of which the first that is used connects. */
@@ -36,8 +38,6 @@ export class OpenTransaction {
   #nesting: Nesting
   /** The one that was used first, by which the transaction ends. */
   #first: Member | undefined
-  /** The front of that one. */
-  #ender: Front | undefined
   #fronts: Front[] = []
   #used = false
   #ending: 'commit' | 'rollback' | undefined
@@ -92,7 +92,7 @@ export class OpenTransaction {
         identity: this.#identity,
         front: () => this.#frontOptions(),
         opened: (front) => {
-          this.#ender ??= front
+          member.front ??= front
           this.#opened(front)
         },
         types,
@@ -163,7 +163,7 @@ export class OpenTransaction {
     if (this.#nesting.isBusy(this.#first?.client)) await this.#nesting.settle(this.#first?.client)
     const [front, ...others] = this.#fronts
     // What nobody has awaited must not come behind the end.
-    for (const other of others) if (other !== this.#ender) other.retire(transactionOver)
+    for (const other of others) if (other !== this.#first?.front) other.retire(transactionOver)
     if (!this.#used) return
     front?.transaction.conclude()
     const { client } = this.#first ?? this.#addMember(undefined)

@@ -1,3 +1,4 @@
+import { runtime } from '#runtime'
 import type { Identity } from './claims.ts'
 import type { ConnectionPlan } from './connection-plan.ts'
 import type { DriverHost, Sql } from './drivers/driver.ts'
@@ -127,6 +128,7 @@ export class RequestClients {
     return this.#settings.driver.createClient({
       ...{ host, port, user, database, connect },
       ...(connections ? { connections } : {}),
+      bind: runtime.bind,
       notice: ({ severity, code, message }) => this.#warn(code, `${severity}: ${message}`),
       unsupported: sessionRequired,
     })

@@ -30,6 +30,8 @@ export interface DriverHost {
   readonly connections?: number
   /** A stand-in for a connection: it trusts the driver and is ready at once. */
   connect(listener: FrontListener): DriverConnection
+  /** The same function, which sees the asynchronous contexts of the work at hand, whoever calls it. */
+  bind?: <V extends unknown[], R>(callback: (...values: V) => R) => (...values: V) => R
   /** Reports a server's notice. */
   notice(notice: { severity: string; code: string; message: string }): void
   /** The error for something that a pooled connection cannot do, such as `LISTEN`. */

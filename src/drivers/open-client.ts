@@ -1,4 +1,5 @@
 import postgres, { type Sql } from 'postgres'
+import { keepContext } from './callback-context.ts'
 import type { DriverHost } from './driver.ts'
 import type { DriverSocket } from './driver-socket.ts'
 import { eachQuery } from './each-query.ts'
@@ -28,7 +29,10 @@ export function openClient(
   const failing = (): boolean => sockets.some((socket) => socket.failing)
   const checksValues = settled.transform.undefined === undefined
   const health = { failing, failure, outstanding, checksValues }
-  const mend = (made: unknown): void => mendQuery(made, bare.CLOSE, health)
+  const mend = (made: unknown): void => {
+    mendQuery(made, bare.CLOSE, health)
+    keepContext(made, host.bind)
+  }
   const reserve = bare.reserve
   const loggedIn = logIn(bare)
   const mended = {

@@ -1,4 +1,5 @@
 import { createPoolClient } from '#driver'
+import { runtime } from '#runtime'
 import { abortable, type Cancellable } from '../abortable.ts'
 import { type BatchResults, runBatch, runInTransaction } from '../batch.ts'
 import { type Claims, claimSettings, type Identity, identityOf } from '../claims.ts'
@@ -73,6 +74,7 @@ export class PoolQueries {
       ...{ host, port, user, database },
       begin: (kind, query) => this.#begin(kind, query),
       end: this.#end,
+      bind: runtime.bind,
       notice: ({ severity, code, message }) => this.#core.warn(code, `${severity}: ${message}`),
       unsupported: needsOwnConnection,
     }
