@@ -62,7 +62,8 @@ export function nullpool(
       request = await openRequest(c, connection, settings)
       c.set('sql', request.scope.sql)
       c.set('db', request.scope)
-      await connection.run(() => request.run(next))
+      // A middleware around this one is the same request, and may still write what it has seen.
+      await connection.run(() => request.run(next), false)
       origin = await request.end(bodies)
     } catch (error) {
       void connection.close()

@@ -152,6 +152,8 @@ export class KyselyConnection implements PostgresPoolClient {
 
   async #begin(begin: string): Promise<void> {
     if (this.#transaction && !this.#hasFailed) return this.#beginAgain(begin)
+    // What came before it and waits is in no transaction.
+    if (this.#hasEnded) await this.#untilHeard()
     this.#hasBegun = true
     await this.#rollBack()
     this.#hasEnded = false

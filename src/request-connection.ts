@@ -77,10 +77,14 @@ export class RequestConnection implements ScopeConnection {
     }
   }
 
-  /** Runs `work` so that statements of other requests' scopes are refused in it. */
-  run<T>(work: () => T): T {
+  /**
+   * Runs `work` so that statements of other requests' scopes are refused in it.
+   *
+   * @param isWhole - Whether the scope is over for everybody else once the request is.
+   */
+  run<T>(work: () => T, isWhole = true): T {
     return current.run(this, () => {
-      this.#isFollowed = current.get() === this
+      this.#isFollowed = isWhole && current.get() === this
       return work()
     })
   }

@@ -51,11 +51,13 @@ const REFUSAL = [
  * ```
  */
 export function onlyWebSockets<Server extends UpgradingServer>(server: Server): Server {
+  const listeners = server.listeners('upgrade') as ((...upgrade: unknown[]) => void)[]
+  // Where nobody listens, Node answers every upgrade as an ordinary request.
+  if (listeners.length === 0) return server
   // Where Node has this option of its servers, they keep it here.
   if ('shouldUpgradeCallback' in server) {
     Object.assign(server, { shouldUpgradeCallback: isWebSocket })
   }
-  const listeners = server.listeners('upgrade') as ((...upgrade: unknown[]) => void)[]
   // Not one more: @hono/node-server refuses WebSockets only where it is the one that listens.
   server.removeAllListeners('upgrade')
   server.on('upgrade', (request: UpgradeRequest, socket: UpgradedSocket, head: unknown) => {

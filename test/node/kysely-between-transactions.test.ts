@@ -1,0 +1,42 @@
+// MEDIUM (who drives the pool by hand alone): a statement behind COMMIT waits for a turn of the event loop
+// (#untilHeard, 7c696a1), and then runs in whatever has been begun meanwhile. It is told that it succeeded, and is
+// rolled back with a transaction that was begun behind it. `pg` runs what is queued in its order. Before 7c696a1
+// it was committed.
+import { createDatabase } from 'nullpool'
+import { kyselyPool } from 'nullpool/kysely'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+
+const { pgbouncer, postgres } = inject('servers')
+
+describe.skipIf(!pgbouncer)('a statement between two transactions of one connection', () => {
+  let bed: TestDatabase
+  beforeAll(async () => {
+    bed = await createTestDatabase()
+    await bed.sql`create table deeds (name text)`
+  })
+  afterEach(() => bed.sql`truncate deeds`)
+  afterAll(() => bed[Symbol.asyncDispose]())
+
+  it.each(['commit', 'rollback'])('is in neither: %s', async (end) => {
+    await using scope = createDatabase({
+      url: bed.url(pgbouncer ?? postgres),
+      pooler: 'pgbouncer',
+    }).scope()
+    const client = await kyselyPool(scope).connect()
+    await client.query('begin', [])
+    await client.query("insert into deeds values ('first')", [])
+    await client.query(end, [])
+    const between = client.query("insert into deeds values ('between')", []).then(
+      () => 'ok',
+      (error) => error.code,
+    )
+    await client.query('begin', [])
+    await client.query("insert into deeds values ('second')", [])
+    const told = await between
+    await client.query('rollback', [])
+    client.release()
+    const kept = (await bed.sql`select name from deeds`).map(({ name }) => name)
+    expect({ told, kept: kept.includes('between') }).toEqual({ told, kept: told === 'ok' })
+  })
+})
