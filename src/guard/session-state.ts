@@ -68,6 +68,8 @@ function executed(pieces: Pieces): Pieces {
   const explained = inner < 0 ? [] : pieces.slice(inner)
   // Of a cursor the query is run, and nothing is declared.
   if (explained[0] === 'declare') explained.splice(0, explained.indexOf('for') + 1)
+  // Of a materialized view too, and what that sets is not undone, as it is where one is made.
+  if (explained[1] === 'materialized') explained.splice(0, explained.indexOf('as') + 1)
   return analyzes || explained[0] === 'execute' ? explained : []
 }
 

@@ -62,6 +62,10 @@ const STATEFUL: readonly [string, string][] = [
   ['select 1 into pg_temp . t', 'temporary-object'],
   ['select 1 into table pg_temp.t', 'temporary-object'],
   ['explain analyze create temp table t as select 1', 'temporary-object'],
+  [
+    "explain (analyze) create materialized view m as select set_config('a.b', 'x', false)",
+    'setting',
+  ],
   ['explain (costs off, analyze) create temp table t as select 1', 'temporary-object'],
   ['explain (verbose) execute p', 'prepared-statement'],
   ['create table t as execute p', 'prepared-statement'],
