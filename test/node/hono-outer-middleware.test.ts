@@ -1,7 +1,3 @@
-// LOW (came with dd1e0c7; 38b67ae passes /value and hold()). A middleware around nullpool() that queries, or calls hold(),
-// behind next() of its own request gets ERR_SCOPE_CLOSED, and the client 500 in the place of the answer that was
-// ready. docs/lifecycle.md says 'for everybody else'; that middlewares of the same request are meant is nowhere said.
-// With a hold() that is still open it works.
 import { Hono } from 'hono'
 import { nullpool } from 'nullpool/hono'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'

@@ -1,7 +1,3 @@
-// MEDIUM (who drives the pool by hand alone): a statement behind COMMIT waits for a turn of the event loop
-// (#untilHeard, 7c696a1), and then runs in whatever has been begun meanwhile. It is told that it succeeded, and is
-// rolled back with a transaction that was begun behind it. `pg` runs what is queued in its order. Before 7c696a1
-// it was committed.
 import { createDatabase } from 'nullpool'
 import { kyselyPool } from 'nullpool/kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
