@@ -1,3 +1,4 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import {
   createDatabase,
   type DatabaseOptions,
@@ -5,6 +6,7 @@ import {
   type Sql,
   type TransactionSql,
 } from 'nullpool'
+import { drizzleClient } from 'nullpool/drizzle'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
 import { claimsOf, makeSupabaseSchema, userId } from '../support/supabase-schema.ts'
@@ -57,16 +59,22 @@ describe.each([
       },
     )
 
-    it.each(['transaction()', 'sql.begin()', 'savepoint()'] as const)(
+    it.each(['transaction()', 'sql.begin()', 'savepoint()', 'transaction of Drizzle’s'] as const)(
       'begins no %s beside its statements',
       async (how) => {
         await using scope = open()
         const hide = async (inner: Sql | TransactionSql): Promise<unknown> =>
           inner`insert into notes (owner, body) values (${userId(1)}, 'hidden')`
+        const insert = async (inner: Pick<PostgresJsDatabase, 'execute'>): Promise<unknown> =>
+          inner.execute(`insert into notes (owner, body) values ('${userId(1)}', 'hidden')`)
         const runs = {
           'transaction()': () =>
             scope.batch((sql) => [sql`select 1`, scope.transaction(hide)] as const),
           'sql.begin()': () => scope.batch((sql) => [sql`select 1`, sql.begin(hide)] as const),
+          'transaction of Drizzle’s': () =>
+            scope.batch(
+              (sql) => [sql`select 1`, drizzle(drizzleClient(scope)).transaction(insert)] as const,
+            ),
           'savepoint()': () =>
             scope.transaction((outer) =>
               scope.batch(() => [outer`select 1`, outer.savepoint(hide)] as const),

@@ -1,5 +1,8 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { createServer, type IncomingMessage, request } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { onlyWebSockets } from 'nullpool/gateway'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { TOKEN } from '../support/gateway-bed.ts'
 import { StartedGateway } from '../support/started-gateway.ts'
@@ -105,4 +108,17 @@ describe.each([
     await client.untilClosed()
     await server.untilEmpty()
   })
+})
+
+it('onlyWebSockets() leaves a server alone that takes none', async () => {
+  const server = createServer((_request, response) => response.end('served'))
+  expect(onlyWebSockets(server)).toBe(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const headers = { connection: 'upgrade', upgrade: 'websocket' }
+  const asking = request({ port, host: '127.0.0.1', headers }).end()
+  const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+  expect(await text(answer)).toBe('served')
+  server.close()
 })
