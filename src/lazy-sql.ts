@@ -1,6 +1,4 @@
-import { runtime } from '#runtime'
 import { refuseWhileBuilding } from './building-statements.ts'
-import { keepContext } from './drivers/callback-context.ts'
 import type { Sql } from './drivers/driver.ts'
 
 /** What runs statements; the rest of `sql` only builds values and fragments. */
@@ -36,10 +34,7 @@ export function lazySql(create: () => Sql, admit: () => void): Sql {
     return made
   }
   const note = (statement: unknown): unknown => {
-    if (statement instanceof Promise) {
-      makers.set(statement, lazy)
-      keepContext(statement, runtime.bind)
-    }
+    if (statement instanceof Promise) makers.set(statement, lazy)
     return statement
   }
   const lazy = new Proxy((() => undefined) as unknown as Sql, {

@@ -21,7 +21,7 @@ interface Stream {
  * them from whatever has opened the connection.
  */
 export function keepContext(made: unknown, bind: Bind | undefined): void {
-  if (!bind || !isQuery(made) || Object.hasOwn(made, 'forEach')) return
+  if (!bind || !isQuery(made)) return
   const { forEach, cursor, readable, writable } = made
   const bound = <T>(value: T): T =>
     typeof value === 'function' ? (bind(value as Callback & T) as T) : value

@@ -1,3 +1,5 @@
+import { keepContext } from './callback-context.ts'
+import type { DriverHost } from './driver.ts'
 import type { Outstanding } from './outstanding.ts'
 import { ownError } from './own-error.ts'
 import { unbuildable } from './unbuildable.ts'
@@ -36,6 +38,8 @@ export interface Health {
   outstanding: Outstanding
   /** Whether a value may not be undefined. */
   checksValues: boolean
+  /** See {@link DriverHost.bind}. */
+  bind?: DriverHost['bind'] | undefined
 }
 
 /**
@@ -74,6 +78,7 @@ export function mendQuery(made: unknown, close: unknown, health: Health): void {
   made.cancel = cancelInTurn(made, made.cancel.bind(made))
   made.readable = failWith(made, made.readable.bind(made))
   made.writable = failWith(made, made.writable.bind(made))
+  keepContext(made, health.bind)
 }
 
 /** What a caller is given of an error of the driver's. */

@@ -1,5 +1,4 @@
 import postgres, { type Sql } from 'postgres'
-import { keepContext } from './callback-context.ts'
 import type { DriverHost } from './driver.ts'
 import type { DriverSocket } from './driver-socket.ts'
 import { eachQuery } from './each-query.ts'
@@ -28,11 +27,8 @@ export function openClient(
   const bare = postgres(optionsFor(host, settled, sockets, released)) as Sql
   const failing = (): boolean => sockets.some((socket) => socket.failing)
   const checksValues = settled.transform.undefined === undefined
-  const health = { failing, failure, outstanding, checksValues }
-  const mend = (made: unknown): void => {
-    mendQuery(made, bare.CLOSE, health)
-    keepContext(made, host.bind)
-  }
+  const health = { failing, failure, outstanding, checksValues, bind: host.bind }
+  const mend = (made: unknown): void => mendQuery(made, bare.CLOSE, health)
   const reserve = bare.reserve
   const loggedIn = logIn(bare)
   const mended = {

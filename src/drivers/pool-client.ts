@@ -99,6 +99,7 @@ class Dispatcher {
       failing: () => health?.failing() ?? false,
       failure: () => health?.failure(),
       outstanding: this.#outstanding,
+      bind: this.#host.bind,
       checksValues: this.#settled.transform.undefined === undefined,
     })
     return made

@@ -81,7 +81,10 @@ describe.each([
             ),
         }
         const run = runs[how]()
-        await expect(run).rejects.toMatchObject({ code: 'ERR_OPTIONS' })
+        await expect(run).rejects.toMatchObject({
+          code: 'ERR_OPTIONS',
+          message: expect.stringContaining('cannot begin a transaction'),
+        })
         expect(await scope.sql`select from notes`).toHaveLength(0)
         expect(await scope.transaction((sql) => sql`select 1 as x`)).toEqual([{ x: 1 }])
       },
