@@ -153,14 +153,24 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('the limits of the gateway on %s', (_
     const endless = (): ReadableStream<Uint8Array> =>
       new ReadableStream({
         start(controller) {
-          controller.enqueue(new TextEncoder().encode('{'))
-          ends.push(() => controller.error(new Error('The client has gone.')))
+          const more = (): void => controller.enqueue(new TextEncoder().encode('{'))
+          more()
+          const arriving = setInterval(more, 100)
+          ends.push(() => {
+            clearInterval(arriving)
+            controller.error(new Error('The client has gone.'))
+          })
         },
       })
-    const waiting = [post(endless()).catch(String), post(endless()).catch(String)]
-    await expect.poll(() => sql()`select 1 as one`.catch(String)).toContain('ERR_GATEWAY_LIMIT')
+    const waiting = Array.from({ length: 3 }, () => post(endless()))
+    const refused = await Promise.race(waiting)
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      expect.objectContaining({ code: 'ERR_GATEWAY_LIMIT', retryable: true }),
+    ])
+    await expect(sql()`select 1 as one`).rejects.toThrow('ERR_GATEWAY_LIMIT')
     for (const end of ends) end()
-    await Promise.all(waiting)
+    await Promise.allSettled(waiting)
     await expect.poll(() => sql()`select 1 as one`.catch(String)).toEqual([{ one: 1 }])
   })
 
