@@ -41,6 +41,8 @@ export class Nesting {
   #queued = new Set<PromiseLike<unknown>>()
   /** Statements in here that have left and not settled, each with its client. */
   #running = new Map<PromiseLike<unknown>, unknown>()
+  /** The same of statements that release savepoints in here, for which nobody waits who does not have to. */
+  #releases = new Map<PromiseLike<unknown>, unknown>()
 
   /**
    * @param limitMs - How long anything may wait for its turn.
@@ -98,9 +100,14 @@ export class Nesting {
     }
   }
 
+  /** It has ended, and `statement` of its client makes it a part of what it is in. */
+  released(client: unknown, statement: PromiseLike<unknown>): void {
+    if (this.#outer) note(this.#outer.#releases, statement, client)
+  }
+
   /** Whether something of the transaction has to come before a COMMIT by `client`, see {@link settle}. */
   isBusy(client: unknown): boolean {
-    return this.#open !== undefined || this.#othersThan(client).length > 0
+    return this.#open !== undefined || [...this.#running.values()].some((its) => its !== client)
   }
 
   /**
@@ -126,7 +133,7 @@ export class Nesting {
     if (this.#isLate) return refuse(transactionOver())
     const here = this.#here
     const run = (): void => {
-      here.#note(statement, client)
+      note(here.#running, statement, client)
       task()
     }
     if (here.#last === undefined) return run()
@@ -153,7 +160,8 @@ export class Nesting {
   async end(): Promise<void> {
     this.#revoked = true
     if (this.#last !== undefined) await this.#settled(this.#last)
-    await Promise.allSettled([...this.#queued, ...this.#running.keys()].map(settlement))
+    const all = [...this.#queued, ...this.#running.keys(), ...this.#releases.keys()]
+    await Promise.allSettled(all.map(settlement))
   }
 
   async #enter<T>(
@@ -163,8 +171,8 @@ export class Nesting {
   ): Promise<T> {
     if (before !== undefined) await this.#settled(before)
     // Another client's statement might reach the server later than it was sent.
-    const others = [...this.#running].filter(([, other]) => other !== client)
-    if (others.length > 0) await Promise.allSettled(others.map(([each]) => settlement(each)))
+    const others = this.#othersThan(client)
+    if (others.length > 0) await Promise.allSettled(others.map(settlement))
     if (!this.alive) throw transactionOver()
     const savepoint = new Nesting(this.#limitMs, this)
     return await current.run([savepoint, ...(current.get() ?? [])], () => work(savepoint))
@@ -187,14 +195,10 @@ export class Nesting {
     void promise.then(() => over(go))
   }
 
-  #note(statement: PromiseLike<unknown>, client: unknown): void {
-    this.#running.set(statement, client)
-    void settlement(statement).then(() => this.#running.delete(statement))
-  }
-
   /** Statements of other clients that are under way, also in what is open in here. */
   #othersThan(client: unknown): PromiseLike<unknown>[] {
-    const own = [...this.#running].flatMap(([each, its]) => (its === client ? [] : each))
+    const all = [...this.#running, ...this.#releases]
+    const own = all.flatMap(([each, its]) => (its === client ? [] : each))
     return this.#open ? [...own, ...this.#open.nesting.#othersThan(client)] : own
   }
 
@@ -217,6 +221,16 @@ export class Nesting {
     if (this === outer) return true
     return this.#outer ? this.#outer.#isIn(outer) : false
   }
+}
+
+/** Notes a statement with its client until it has settled. */
+function note(
+  all: Map<PromiseLike<unknown>, unknown>,
+  statement: PromiseLike<unknown>,
+  client: unknown,
+): void {
+  all.set(statement, client)
+  void settlement(statement).then(() => all.delete(statement))
 }
 
 /** Not a statement's own `then`, which would begin it. Never rejects. */

@@ -6,8 +6,8 @@ const SETS_MODES =
   /^set (transaction (?!snapshot)|((local|session) )?transaction_(read_only|isolation|deferrable)\b)/
 
 /**
- * For the text of a statement in a savepoint. The server takes an access mode back when a savepoint is
- * released; here that would cost a trip, and without it everything behind the savepoint could not write.
+ * For the text of a statement in a savepoint. An isolation level is its transaction's; an access mode is taken
+ * back when a savepoint is released, which not every one is, and nothing behind it could write.
  *
  * @throws {NullpoolError} `ERR_OPTIONS` where it sets modes.
  */

@@ -10,6 +10,7 @@ import {
   sessionRequired,
   transactionOver,
 } from './scope-refusals.ts'
+import { ownSavepoint } from './wire/deferred-savepoints.ts'
 
 type Work = (sql: TransactionSql) => unknown
 
@@ -98,13 +99,19 @@ async function runSavepoint(
   name: string,
   work: Work | undefined,
 ): Promise<unknown> {
-  const savepoint = `"nullpool ${nesting.count()}${name ? ` ${name.replaceAll('"', '""')}` : ''}"`
+  const savepoint = ownSavepoint(nesting.count(), name)
   const undo = async (): Promise<unknown> => client.unsafe(`rollback to ${savepoint}`)
   const closes = nesting.opens(client, undo)
+  // Nobody waits for that; what comes next comes behind it.
+  const ended = (): void => {
+    closes()
+    const released = client.unsafe(`release ${savepoint}`).catch(() => undefined)
+    nesting.released(client, released)
+  }
   try {
     await client.unsafe(`savepoint ${savepoint}`)
     const run = async (): Promise<unknown> => work?.(transactionHandle(client, nesting))
-    return await runToEnd(nesting, { undo, closes }, run)
+    return await runToEnd(nesting, { undo, ended }, run)
   } finally {
     closes()
   }
@@ -112,7 +119,7 @@ async function runSavepoint(
 
 async function runToEnd(
   nesting: Nesting,
-  { undo, closes }: { undo: () => Promise<unknown>; closes: () => void },
+  { undo, ended }: { undo: () => Promise<unknown>; ended: () => void },
   work: () => Promise<unknown>,
 ): Promise<unknown> {
   try {
@@ -121,13 +128,14 @@ async function runToEnd(
     if (nesting.over) throw transactionOver()
     if (nesting.isFailed) throw savepointRolledBack()
     // From here on nothing may undo what is about to be told.
-    closes()
+    ended()
     return result
   } catch (error) {
     // What is still under way in it must not come behind its end.
     await nesting.end().catch(() => undefined)
     // A connection that has gone has rolled back more than this; the error tells.
     if (!nesting.over) await undo().catch(() => undefined)
+    if (!nesting.over) ended()
     throw error
   }
 }

@@ -40,8 +40,9 @@ export class Flight {
   localAnswer: Uint8Array | undefined
   /** The status that the driver is told behind a local answer, where it is not the server's. */
   localStatus: TransactionStatus | undefined
-  /** The deferred statement that begins its transaction and travels with it. */
+  /** The deferred statements that begin its transaction, and savepoints in it, and travel with it. */
   begins: string | undefined
+  savepoints: readonly string[] = []
   /** What goes before its second part too, where that is a transaction of its own. */
   repeats: Preparation | undefined
   /** The transaction that was begun for it. */

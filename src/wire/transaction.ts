@@ -1,4 +1,5 @@
 import { controlWords } from './control-statement.ts'
+import { DeferredSavepoints, preparationOf } from './deferred-savepoints.ts'
 import type { Flight } from './flight.ts'
 import { Backend, statementMessages, statementText, type TransactionStatus } from './messages.ts'
 import { OwnTransaction } from './own-transaction.ts'
@@ -13,7 +14,16 @@ import {
   escaping,
   isUncertain,
 } from './statement-refusals.ts'
-import { beginTag, chains, commits, endTag, modesOf } from './transaction-control.ts'
+import {
+  beginTag,
+  chains,
+  commits,
+  endTag,
+  leavesTransaction,
+  modesOf,
+} from './transaction-control.ts'
+
+const NOTHING: Preparation = { messages: [], replies: [] }
 
 const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.commandComplete]
 
@@ -39,6 +49,7 @@ export class Transaction {
   #committedEmpty = false
   /** Of the only transaction of a driver that did not begin it itself. */
   #readingEnd: ReadingEnd | undefined
+  #savepoints = new DeferredSavepoints()
 
   /** Takes what begins every transaction of this driver, and the statement that begins its only one. */
   constructor(prologue?: Preparation, begin?: string) {
@@ -71,7 +82,9 @@ export class Transaction {
 
   /** Takes the text of each statement of its driver. */
   look(text: string): void {
-    this.#readingEnd?.look(text)
+    if (!this.#readingEnd) return
+    this.#readingEnd.look(text)
+    this.#savepoints.look(text)
   }
 
   /**
@@ -86,10 +99,17 @@ export class Transaction {
     if (flight.commits) this.#commit = flight
     // What became of the one before is no answer for the next.
     else if (words && /^(begin|start)/.test(words)) this.#forget()
-    if (words && flight.complete && !flight.localAnswer && settled) {
-      this.#control(flight, status, words)
-    }
+    if (flight.complete && !flight.localAnswer && settled) this.#answer(flight, status, words)
     if (flight.localAnswer && this.deferred !== undefined) flight.localStatus ??= 'T'
+  }
+
+  #answer(flight: Flight, status: TransactionStatus, words: string | undefined): void {
+    // Of whatever was asked about first, a part has been answered.
+    if (flight.queries !== 1 || !flight.statement) return
+    if (words) return this.#control(flight, status, words)
+    if (flight.requests.includes('H') || (this.deferred === undefined && status !== 'T')) return
+    const tag = this.#savepoints.defer(statementText(flight.statement))
+    if (tag) flight.answerHere(tag, 'T')
   }
 
   #forget(): void {
@@ -112,18 +132,20 @@ export class Transaction {
   /** Puts before a flight what its transaction begins with. */
   departs(flight: Flight, status: TransactionStatus, settled: boolean): void {
     if (flight.localAnswer || flight.sent || flight.prepared) return
+    if (this.#savepoints.waiting && leaves(flight)) this.#savepoints.take()
     if (this.deferred !== undefined) this.#begin(flight, this.deferred)
     else if (this.#prologue && status === 'I') this.#open(flight, this.#prologue, settled)
+    else if (this.#savepoints.waiting) this.#prepare(flight)
   }
 
   /** The flight was not sent after all, and what it was to begin has not begun. */
-  returned({ begins }: Flight): void {
+  returned({ begins, savepoints }: Flight): void {
     this.deferred ??= begins
+    this.#savepoints.restore(savepoints)
   }
 
   /** Answers `BEGIN`, its modes, and the end of a transaction that no server has heard of. */
   #control(flight: Flight, status: TransactionStatus, words: string): void {
-    if (flight.queries !== 1) return
     if (this.deferred === undefined) {
       const begin = status === 'I' ? beginTag(words) : undefined
       if (!begin) return
@@ -131,12 +153,14 @@ export class Transaction {
       return flight.answerHere(begin, 'T')
     }
     const end = endTag(words)
-    const modes = modesOf(words)
+    // Those of a savepoint end with it.
+    const modes = this.#savepoints.waiting ? undefined : modesOf(words)
     if (modes) {
       this.deferred += modes
       flight.answerHere('SET', 'T')
     } else if (end) {
       this.deferred = undefined
+      this.#savepoints.take()
       this.#committedEmpty = end === 'COMMIT'
       flight.answerHere(end, 'I')
     }
@@ -145,9 +169,18 @@ export class Transaction {
   #begin(flight: Flight, begin: string): void {
     this.deferred = undefined
     flight.begins = begin
-    const { messages, replies } = this.#beginning(begin)
-    if (extend(flight)) flight.prepend(messages, replies)
-    else flight.sendBefore(messages, replies)
+    this.#prepare(flight, this.#beginning(begin))
+  }
+
+  #prepare(flight: Flight, { messages, replies }: Preparation = NOTHING): void {
+    flight.savepoints = this.#savepoints.take()
+    const savepoints = preparationOf(flight.savepoints)
+    const before = [
+      [...messages, ...savepoints.messages],
+      [...replies, ...savepoints.replies],
+    ] as const
+    if (extend(flight)) flight.prepend(...before)
+    else flight.sendBefore(...before)
   }
 
   /** A flight that is a transaction by itself. */
@@ -173,6 +206,11 @@ export class Transaction {
       replies: [...REPLIES_OF_BEGIN, ...(question?.replies ?? []), ...replies],
     }
   }
+}
+
+/** Whether the transaction is over behind a flight, with every savepoint. */
+function leaves({ statement }: Flight): boolean {
+  return leavesTransaction((statement && controlWords(statement)) ?? '')
 }
 
 /** Brings a flight into the extended protocol, where it is not; `false` where it has to stay simple. */

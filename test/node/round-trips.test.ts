@@ -41,7 +41,7 @@ const SHAPES: readonly [string, Shape, number][] = [
   [
     'a transaction with a savepoint',
     ({ sql }) => sql.begin((tx) => tx.savepoint((inner) => inner`select ${1}::int as learned`)),
-    3,
+    2,
   ],
   [
     'a transaction of an isolation level',

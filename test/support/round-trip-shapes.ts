@@ -47,6 +47,16 @@ function transaction(count: number): Pick<Shape, 'postgres' | 'pg'> {
   }
 }
 
+const SAVEPOINT: Pick<Shape, 'postgres' | 'pg'> = {
+  postgres: (sql) => sql.begin((tx) => tx.savepoint((inner) => inner`select ${1}::int as n`)),
+  async pg(client) {
+    await client.query('begin')
+    await client.query('savepoint one')
+    await client.query(QUERY, [1])
+    await client.query('commit')
+  },
+}
+
 /** The first thing that is asked on a connection. */
 export const PLAIN: Shape = {
   name: 'cold, a plain query',
@@ -91,6 +101,7 @@ export const SHAPES: readonly Shape[] = [
   { name: '20 plain queries at once', cold: false, ...atOnce(20) },
   { name: '`begin` with 1 query', cold: false, ...transaction(1) },
   { name: '`begin` with 5 queries', cold: false, ...transaction(5) },
+  { name: '`begin` with a savepoint of 1 query', cold: false, ...SAVEPOINT },
   { name: 'a query under claims', cold: false, claimed: PARAMETERISED.postgres, ...UNDER_CLAIMS },
   {
     name: '`begin` with 1 query under claims',
