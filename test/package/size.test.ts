@@ -4,9 +4,9 @@ import { bundledBytes, bundledText } from './built.ts'
 
 const KB = 1024
 
-it('the middleware with postgres.js fits into 66 KB of a Worker, Hono not counted', async () => {
+it('the middleware with postgres.js fits into 67 KB of a Worker, Hono not counted', async () => {
   const bytes = await bundledBytes("export { nullpool } from './dist/hono.js'", ['hono', 'hono/*'])
-  expect(bytes).toBeLessThanOrEqual(66 * KB)
+  expect(bytes).toBeLessThanOrEqual(67 * KB)
 })
 
 it('the adapter for Neon’s driver adds 3 KB to the middleware at the most, the driver not counted', async () => {
@@ -17,11 +17,11 @@ it('the adapter for Neon’s driver adds 3 KB to the middleware at the most, the
   expect((await bundledBytes(both, external)) - without).toBeLessThanOrEqual(3 * KB)
 })
 
-it('the wire alone fits into 24 KB', async () => {
+it('the wire alone fits into 25 KB', async () => {
   const bytes = await bundledBytes(
     "export { Front } from './dist/wire/front.js'; export { Upstream } from './dist/wire/upstream.js'",
   )
-  expect(bytes).toBeLessThanOrEqual(24 * KB)
+  expect(bytes).toBeLessThanOrEqual(25 * KB)
 })
 
 it('the driver for edge-light, postgres.js and what it takes of Node inside, fits into 32 KB', async () => {
@@ -45,7 +45,7 @@ it('the WebSocket transport costs those nothing who do not use it', async () => 
 
 it.each([
   // Hono, nullpool and postgres.js, not minified.
-  ['examples/everywhere/handler.ts', 120],
+  ['examples/everywhere/handler.ts', 122],
   // The same with zod, which is most of it.
   ['examples/cloudflare-workers/src/index.ts', 244],
   // With tunnels, `/sql` and the ranges of addresses that are not public.
@@ -55,10 +55,10 @@ it.each([
   expect(gzipBytes).toBeLessThanOrEqual(limit * KB)
 })
 
-it('the gateway with postgres.js fits into 80 KB of a Worker, Hono not counted', async () => {
+it('the gateway with postgres.js fits into 81 KB of a Worker, Hono not counted', async () => {
   const bytes = await bundledBytes("export { createGateway } from './dist/gateway/index.js'", [
     'hono',
     'hono/*',
   ])
-  expect(bytes).toBeLessThanOrEqual(80 * KB)
+  expect(bytes).toBeLessThanOrEqual(81 * KB)
 })
