@@ -21,7 +21,7 @@ describe('a connection of a pool that breaks', () => {
   })
 
   it('while nobody uses it, in silence, is found by the ping and replaced', async () => {
-    const pool = bed.open({ pingAfterIdleMs: 0, connectTimeoutMs: 300 })
+    const pool = bed.open({ pingAfterIdleMs: 0, connectTimeoutMs: 3_000 })
     await pool.sql`insert into written values (1)`
     bed.proxy.stall()
     await pool.sql`insert into written values (2)`

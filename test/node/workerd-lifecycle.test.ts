@@ -54,7 +54,7 @@ describe.skipIf(!pgbouncer)('nullpool() in workerd', () => {
     }
     await expect.poll(sleeping).toBe(1)
     request.leave()
-    await expect.poll(sleeping, { timeout: 5_000 }).toBe(0)
+    await expect.poll(sleeping).toBe(0)
     await expectClosed()
   })
 })

@@ -51,7 +51,7 @@ export function honoBed(): HonoBed {
     app(options = {}) {
       const app: App = new Hono()
       app.onError((error, c) => c.text(NullpoolError.is(error) ? error.code : error.message, 500))
-      app.use(nullpool({ url: database.url(proxy), ...options }))
+      app.use(nullpool({ url: database.url(proxy), closeTimeoutMs: 10_000, ...options }))
       return app
     },
     get: (app, path = '/', init = {}) =>
