@@ -174,7 +174,7 @@ describe.each([
         await sql`select 1`
       }, HURRIED)
       expect(error).toMatchObject({ code: 'ERR_TRANSACTION_IDLE' })
-      expect(await database.idleInTransaction()).toBe(0)
+      await expect.poll(() => database.idleInTransaction()).toBe(0)
     })
 
     it('has its statement stopped whose deadline passes', async () => {

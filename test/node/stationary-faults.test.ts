@@ -85,7 +85,7 @@ describe('a connection of a pool that breaks', () => {
     const pid = async (): Promise<unknown> =>
       (await pool.sql`select pg_backend_pid() as pid`)[0]?.pid
     await expect.poll(pid).not.toBe(first?.pid)
-    expect(bed.connections()).toBeLessThanOrEqual(1)
+    await expect.poll(() => bed.connections()).toBeLessThanOrEqual(1)
   })
 
   it('is closed when it was idle for long, and the pool goes on', async () => {

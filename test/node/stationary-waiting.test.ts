@@ -108,7 +108,7 @@ describe('who waits for a connection of a pool', () => {
   })
 
   it('stays within the limit in a storm of all kinds, with cuts and cancelled waits', async () => {
-    const pool = bed.open({ poolSize: 3, maxOverflow: 2, reset: 'always' })
+    const pool = bed.open({ poolSize: 3, maxOverflow: 2, reset: 'always', closeTimeoutMs: 20_000 })
     let most = 0
     let cut = 0
     const look = (): void => {

@@ -171,6 +171,19 @@ export async function startCountingProxy(options: CountingProxyOptions): Promise
   return new RunningProxy(server, options)
 }
 
+/** From its next word on the server is not heard; resolves when that has been said, and somebody waits for it. */
+export function answerHeldBack(proxy: CountingProxy): Promise<void> {
+  return new Promise((resolve) => {
+    proxy.inject({
+      when({ direction }) {
+        if (direction === 'up') return undefined
+        resolve()
+        return 'stall'
+      },
+    })
+  })
+}
+
 /** A port that nobody listens on. */
 export interface ClosedPort {
   readonly host: string

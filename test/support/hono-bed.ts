@@ -71,7 +71,7 @@ export function honoBed(): HonoBed {
       await proxy.until(() => proxy.connections.every(({ open }) => !open))
       expect(proxy.connections.map(lastWord)).toEqual(proxy.connections.map(() => 'goodbye'))
       await expect.poll(() => database.pooledClients()).toBe(0)
-      expect(await database.idleInTransaction()).toBe(0)
+      await expect.poll(() => database.idleInTransaction()).toBe(0)
     },
   }
 }
