@@ -121,6 +121,8 @@ class RunningProxy implements CountingProxy {
   }
 
   async stop(): Promise<void> {
+    // PgBouncer 1.18 ends, for every other test too, where who asks it to cancel leaves before it has.
+    await this.until(() => this.connections.every((each) => !(each.open && each.asksToCancel)))
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const connection of this.connections) connection.destroy()

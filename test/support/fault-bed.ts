@@ -28,9 +28,9 @@ const PATIENT = { connectTimeoutMs: 15_000, queryTimeoutMs: 15_000, closeTimeout
 export function impatient(
   how: How,
   limit: 'connectTimeoutMs' | 'queryTimeoutMs' | 'closeTimeoutMs',
-  ms = 1_000,
+  ms = limit === 'queryTimeoutMs' ? 1_000 : 300,
 ): DatabaseOptions {
-  return how === 'silence' ? { closeTimeoutMs: ms, [limit]: ms } : {}
+  return how === 'silence' ? { closeTimeoutMs: 300, [limit]: ms } : {}
 }
 
 /** What a failure has to look like. */
