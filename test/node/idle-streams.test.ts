@@ -109,12 +109,15 @@ describe.each([
 
     it('may take its time with a cursor, as long as it goes on', async () => {
       let rows = 0
-      const error = await request(async ({ sql }) => {
-        for await (const batch of sql.unsafe(someRows).cursor(10)) {
-          rows += batch.length
-          await new Promise((resolve) => setTimeout(resolve, SHORT / 8))
-        }
-      }, HURRIED)
+      const error = await request(
+        async ({ sql }) => {
+          for await (const batch of sql.unsafe(someRows).cursor(10)) {
+            rows += batch.length
+            await new Promise((resolve) => setTimeout(resolve, 350))
+          }
+        },
+        { queryTimeoutMs: 3_000 },
+      )
       expect(error).toBeUndefined()
       expect(rows).toBe(100)
     })
