@@ -43,7 +43,7 @@ export function errors(test: Test, { run, connect, options }: Place): void {
     }))
 
   test('a server that stays silent is given up after queryTimeoutMs, and the next request is well', async () => {
-    const impatient = connect({ queryTimeoutMs: 300 })
+    const impatient = connect({ queryTimeoutMs: 2_000 })
     const sleeping = impatient.run({}, ({ sql }) => sql`select pg_sleep(${20})`)
     await assert.rejects(sleeping, { code: 'ERR_QUERY_TIMEOUT', retryable: false })
     const [row] = await impatient.run({}, ({ sql }) => sql`select 1 as n`)

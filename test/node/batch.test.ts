@@ -148,7 +148,7 @@ describe.each([
     })
 
     it('is cancelled with its request, and takes no effect', async () => {
-      const scope = open({ queryTimeoutMs: 300 })
+      const scope = open({ queryTimeoutMs: 2_000 })
       const failing = scope.batch((sql) => [
         sql`insert into notes (owner, body) values (${userId(1)}, 'late')`,
         sql`select pg_sleep(20)`,

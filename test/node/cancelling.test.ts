@@ -7,7 +7,13 @@ const { pgbouncer, postgres } = inject('servers')
 
 /** What each of several statements under way would write, if it came to its turn. */
 const SLOW = [1, 2, 3, 4, 5]
-const slow = (n: number): string => `insert into marks select ${n} from pg_sleep(0.5)`
+/** Takes longer than a machine stands still. */
+const slow = (n: number): string => `insert into marks select ${n} from pg_sleep(25)`
+/** Takes as long as the test holds the lock. */
+const HELD = 4711
+const held = (n: number): string =>
+  `insert into marks select ${n} from (select pg_advisory_xact_lock(${HELD})) as lock`
+const mark = (n: number): string => `insert into marks values (${n})`
 
 describe.each([
   ['universal, on PgBouncer', pgbouncer, 'supavisor'],
@@ -33,7 +39,7 @@ describe.each([
       await bed[Symbol.asyncDispose]()
     })
     const open = (signal?: AbortSignal, options: DatabaseOptions = {}): Scope =>
-      createDatabase({ url: bed.url(proxy), pooler, ...options }).scope({
+      createDatabase({ url: bed.url(proxy), pooler, closeTimeoutMs: 20_000, ...options }).scope({
         waitUntil: (promise) => background.push(promise),
         ...(signal ? { signal } : {}),
       })
@@ -51,7 +57,7 @@ describe.each([
       for (;;) {
         const rows = await bed.sql`
           select 1 from pg_stat_activity
-          where datname = ${bed.name} and state = 'active' and query ~ 'pg_sleep|slowly' and pid <> pg_backend_pid()`
+          where datname = ${bed.name} and state = 'active' and query ~ 'pg_sleep|slowly|advisory' and pid <> pg_backend_pid()`
         if (rows.length > 0) return
       }
     }
@@ -72,7 +78,7 @@ describe.each([
     })
 
     it('all of them are stopped when the first takes too long', async () => {
-      const scope = open(undefined, { queryTimeoutMs: 200 })
+      const scope = open(undefined, { queryTimeoutMs: 2_000 })
       await scope.sql`select 1`
       const results = await Promise.allSettled(SLOW.map((n) => scope.sql.unsafe(slow(n))))
       expect(results.map((result) => 'reason' in result && result.reason.code)).toEqual(
@@ -87,7 +93,7 @@ describe.each([
       await scope.sql`select 1`
       const controller = new AbortController()
       const stopped = scope.abortable(scope.sql.unsafe(slow(1)), controller.signal)
-      const neighbours = [2, 3].map((n) => scope.sql.unsafe(slow(n)).execute())
+      const neighbours = [2, 3].map((n) => scope.sql.unsafe(mark(n)).execute())
       const failed = expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED' })
       await running()
       controller.abort()
@@ -100,13 +106,17 @@ describe.each([
       await using scope = open()
       await scope.sql`select 1`
       const controller = new AbortController()
-      const before = scope.sql.unsafe(slow(1)).execute()
+      const lock = await bed.sql.reserve()
+      await lock`select pg_advisory_lock(${HELD})`
+      const before = scope.sql.unsafe(held(1)).execute()
       const waiting = scope.abortable(scope.sql`insert into marks values (${2})`, controller.signal)
-      const behind = scope.sql.unsafe(slow(3)).execute()
+      const behind = scope.sql.unsafe(mark(3)).execute()
       const failed = expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' })
       await running()
       controller.abort()
       await failed
+      await lock`select pg_advisory_unlock(${HELD})`
+      lock.release()
       await Promise.all([before, behind])
       expect(await marks()).toEqual([1, 3])
       expect(scope.metrics.connects).toBe(1)
@@ -128,13 +138,13 @@ describe.each([
       ['a procedure that commits', 'call slowly()', 'is not known'],
       [
         'several statements',
-        'begin; insert into marks values (8); commit; select pg_sleep(5)',
+        'begin; insert into marks values (8); commit; select pg_sleep(25)',
         'is not known',
       ],
-      ['a statement', 'insert into marks select 9 from pg_sleep(5)', 'took no effect'],
+      ['a statement', 'insert into marks select 9 from pg_sleep(25)', 'took no effect'],
     ])('abortable() says what became of %s', async (_what, text, words) => {
       await bed.sql.unsafe(`create or replace procedure slowly() language plpgsql as $$
-        begin insert into marks values (7); commit; perform pg_sleep(5); end $$`)
+        begin insert into marks values (7); commit; perform pg_sleep(25); end $$`)
       await using scope = open()
       const controller = new AbortController()
       const stopped = scope.abortable(scope.sql.unsafe(text), controller.signal)

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startCountingProxy } from '../support/counting-proxy.ts'
+import { answerHeldBack, startCountingProxy } from '../support/counting-proxy.ts'
 import { hasPseudoTerminal, PseudoTerminal } from '../support/pseudo-terminal.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -47,9 +47,7 @@ describe.skipIf(!hasPseudoTerminal)('nullpool connections in a pseudo-terminal',
     const slow = database.url({ ...database.servers.postgres, port: proxy.port })
     await using terminal = new PseudoTerminal(['connections', slow, '--watch', '0.3'])
     await terminal.shows((screen) => screen.includes('q quit'))
-    proxy.stall('down')
-    const before = proxy.turns
-    await proxy.until(({ turns }) => turns > before)
+    await answerHeldBack(proxy)
     terminal.type('\x03')
     await terminal.exited
     expect(terminal.output).toContain('as before, code 0')

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { ConnectionsSnapshot } from '../../src/cli/connections/snapshot.ts'
 import { CommandLine, runCommand } from '../support/command-line.ts'
 import { look } from '../support/connections-look.ts'
-import { startCountingProxy } from '../support/counting-proxy.ts'
+import { answerHeldBack, startCountingProxy } from '../support/counting-proxy.ts'
 import { makeFolder } from '../support/local-machine.ts'
 import { runNullpool } from '../support/run-nullpool.ts'
 import { startStrictPooler } from '../support/strict-pooler.ts'
@@ -155,9 +155,7 @@ describe('nullpool connections', () => {
     const url = database.url({ ...server, port: proxy.port })
     await using command = new CommandLine(['connections', url, '--json', '--watch', '0.2'])
     await command.until(({ stdout }) => stdout.includes('\n'))
-    proxy.stall('down')
-    const before = proxy.turns
-    await proxy.until(({ turns }) => turns > before)
+    await answerHeldBack(proxy)
     command.interrupt()
     expect(await command.exitCode).toBe(0)
     await proxy.stop()

@@ -14,7 +14,7 @@ describe.each(['supavisor', 'postgres'] as const)(
     afterAll(() => bed[Symbol.asyncDispose]())
 
     it('cannot be built and harm nobody, also as the second of all', async () => {
-      const database = createDatabase({ url: bed.url(postgres), pooler, queryTimeoutMs: 2_000 })
+      const database = createDatabase({ url: bed.url(postgres), pooler, queryTimeoutMs: 20_000 })
       await using scope = database.scope()
       const { sql } = scope
       const undefinedValue = { code: 'UNDEFINED_VALUE' }
@@ -47,14 +47,19 @@ describe.each(['supavisor', 'postgres'] as const)(
     })
 
     it('wait behind a transaction for as long as a statement may take, however busy it is', async () => {
-      const database = createDatabase({ url: bed.url(postgres), pooler, queryTimeoutMs: 600 })
+      const database = createDatabase({ url: bed.url(postgres), pooler, queryTimeoutMs: 2_500 })
       await using scope = database.scope()
       await scope.sql`select 1`
       let waiting: Promise<unknown> = Promise.resolve()
       const busy = scope.transaction(async (sql) => {
         await sql`select 1`
-        waiting = scope.sql`select 2`.catch((error) => error)
-        for (let n = 0; n < 10; n += 1) await sql`select pg_sleep(0.1)`
+        let isTold = false
+        waiting = scope.sql`select 2`
+          .catch((error) => error)
+          .finally(() => {
+            isTold = true
+          })
+        while (!isTold) await sql`select pg_sleep(0.1)`
         return 'done'
       })
       expect(await busy).toBe('done')

@@ -53,7 +53,7 @@ describe.each([
 
     it.each(WAYS)('between the proof and ReadyForQuery, with %s', async (how) => {
       bed.leaveAt('silence', 'R12', Number.POSITIVE_INFINITY)
-      const scope = bed.scope(impatient(how, 'connectTimeoutMs', 1_000))
+      const scope = bed.scope(impatient(how, 'connectTimeoutMs', 3_000))
       const failing = plain(scope)
       // The first flight leaves on the proof: whether the server has read it, nobody can tell.
       await bed.proxy.until(({ turns }) => turns === 4)

@@ -58,27 +58,21 @@ describe.each(RUNTIMES)('a body that does not come on %s', (_name, start) => {
       'Server error (HTTP status 408): {"message":"The body of the request did not arrive in time."',
     )
     neonConfig.fetchFunction = undefined
-    expect(await sql()`select 1 as one`).toEqual([{ one: 1 }])
+    // On a machine that stands still for a moment, the body of this one can be late as well.
+    await expect.poll(() => sql()`select 1 as one`.catch(String)).toEqual([{ one: 1 }])
   })
 
   it('is no longer waited for when its client leaves', async () => {
     await begin({})
     const leaving = new AbortController()
-    let isRead = (): void => undefined
-    const read = new Promise<void>((resolve) => {
-      isRead = resolve
-    })
-    sending(() => {
-      const body = unfinished()
-      isRead()
-      return body
-    }, leaving.signal)
-    const asked = sql()`select 1`.catch(String)
-    await read
+    sending(() => unfinished(), leaving.signal)
+    // The one that is refused tells that the other one has the place.
+    const asked = [sql()`select 1`.catch(String), sql()`select 1`.catch(String)]
+    expect(await Promise.race(asked)).toContain('ERR_GATEWAY_LIMIT')
     neonConfig.fetchFunction = undefined
-    await expect.poll(() => sql()`select 1 as one`.catch(String)).toContain('ERR_GATEWAY_LIMIT')
+    await expect(sql()`select 1 as one`).rejects.toThrow('ERR_GATEWAY_LIMIT')
     leaving.abort()
-    await asked
+    await Promise.all(asked)
     await expect.poll(() => sql()`select 1 as one`.catch(String)).toEqual([{ one: 1 }])
     if (gateway.runtime === 'workerd') return
     expect(gateway.events).toContainEqual({ type: 'refused', path: '/sql', code: 'ERR_ABORTED' })

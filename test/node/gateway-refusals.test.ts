@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { neon, neonConfig, Pool } from '@neondatabase/serverless'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { findFreePort } from '../../src/cli/free-port.ts'
+import { closedPort } from '../support/counting-proxy.ts'
 import { RUNTIMES, type RunningGateway, startNodeGateway, TOKEN } from '../support/gateway-bed.ts'
 import { TunnelClient } from '../support/tunnel-client.ts'
 
@@ -14,9 +14,12 @@ const WRONG_TOKEN = 'another-token-of-more-than-32-characters-012345'
 describe.each(RUNTIMES)('what the gateway refuses on %s', (_name, start) => {
   let gateway: RunningGateway
   let nobody: string
+  let release: () => void
   let listed: string
   beforeAll(async () => {
-    nobody = `127.0.0.1:${await findFreePort()}`
+    const unreached = await closedPort()
+    nobody = `${unreached.host}:${unreached.port}`
+    release = unreached.release
     listed = `${postgres.host}:${postgres.port}`
     gateway = await start({ targets: [nobody, listed] })
     neonConfig.fetchEndpoint = `http://${gateway.host}/sql`
@@ -24,7 +27,10 @@ describe.each(RUNTIMES)('what the gateway refuses on %s', (_name, start) => {
     neonConfig.pipelineConnect = false
     neonConfig.webSocketConstructor = undefined
   })
-  afterAll(() => gateway?.[Symbol.asyncDispose]())
+  afterAll(async () => {
+    release?.()
+    await gateway?.[Symbol.asyncDispose]()
+  })
 
   async function viaNeon(target: string, authToken = TOKEN): Promise<string> {
     const sql = neon(`postgres://user:hidden-password@${target}/db`, { authToken })

@@ -256,6 +256,7 @@ describe.skipIf(!pgbouncer)('the guard of a target', () => {
       ({ code }) => code,
     )
     await client.end()
+    await expect.poll(() => gateway.events.at(-1)).toMatchObject({ type: 'close' })
     return [answered, gateway]
   }
 

@@ -219,7 +219,7 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('neon() through the gateway on %s', (
     const all = Array.from({ length: 20 }, (_, n) => sql`select ${n}::int as n`)
     expect(await Promise.all(all)).toEqual(Array.from({ length: 20 }, (_, n) => [{ n }]))
     await expect.poll(() => bed.pooledClients()).toBe(0)
-    expect(await bed.idleInTransaction()).toBe(0)
+    await expect.poll(() => bed.idleInTransaction()).toBe(0)
   })
 
   it('is asked for port 5432 by poolQueryViaFetch, whatever the connection string says', async () => {

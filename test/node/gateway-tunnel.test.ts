@@ -94,7 +94,7 @@ describe.each(RUNTIMES)('a tunnel on %s', (_name, start) => {
   })
 
   it('hangs up on a server that does not in time, once its client has closed', async () => {
-    await using impatient = await start({ targets: [server.address], idleTimeoutMs: 1_000 })
+    await using impatient = await start({ targets: [server.address], idleTimeoutMs: 3_000 })
     const client = await new TunnelClient(impatient, `/v1?address=${server.address}`).open()
     const connection = await server.until(({ closed }) => closed === 'no')
     connection.endsToo = false

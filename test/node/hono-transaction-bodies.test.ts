@@ -166,7 +166,7 @@ describe.skipIf(!pgbouncer)('bodies of a request that is a transaction', () => {
     const cancelled = Promise.withResolvers<void>()
     const silent = () =>
       new Response(new ReadableStream({ cancel: () => cancelled.resolve() }), typed('text/csv'))
-    await expectRefused(await bed.get(app(silent, { queryTimeoutMs: 300 })))
+    await expectRefused(await bed.get(app(silent, { queryTimeoutMs: 2_000 })))
     await cancelled.promise
   })
 

@@ -127,9 +127,9 @@ describe.skipIf(!pgbouncer)('nullpool()', () => {
       app.onError((error, c) => c.text(error.message, 504))
       const wait = Promise.withResolvers<void>()
       const late = Promise.withResolvers<unknown>()
-      if (place === 'outside') app.use(timeout(50))
+      if (place === 'outside') app.use(timeout(1_000))
       app.use(nullpool({ url: bed.url() }))
-      if (place === 'inside') app.use(timeout(50))
+      if (place === 'inside') app.use(timeout(1_000))
       app.get('/', async (c) => {
         await c.var.sql`select 1`
         await wait.promise

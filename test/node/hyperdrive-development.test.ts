@@ -33,7 +33,7 @@ async function configure(localConnectionString?: string): Promise<string> {
   return path
 }
 
-describe('in local development', () => {
+describe('in local development', { timeout: 120_000 }, () => {
   it('wrangler dev leads the binding to localConnectionString', async () => {
     const config = await configure(bed.url(bed.servers.postgres))
     const worker = await unstable_startWorker({

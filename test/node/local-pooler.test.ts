@@ -162,7 +162,7 @@ describe.skipIf(withoutPgBouncer)('startPgBouncer', () => {
     expect(await stillAlive(processes)).toEqual(processes)
     expect(await nullpoolFolders(folder)).toHaveLength(2)
     parent.kill('SIGKILL')
-    await expect.poll(() => nullpoolFolders(folder), { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => nullpoolFolders(folder)).toEqual([])
     expect(await stillAlive(processes)).toEqual([])
     for (const { port } of servers) await assertPortFree(port)
     await rm(folder, { recursive: true })

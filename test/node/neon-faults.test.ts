@@ -195,7 +195,7 @@ describe.each([
     })
 
     it('or somebody waits behind a transaction that nobody goes on with', async () => {
-      const scope = bed.scope({ queryTimeoutMs: 300 })
+      const scope = bed.scope({ queryTimeoutMs: 2_000 })
       const pool = neonPool(scope)
       const holder = await pool.connect()
       await holder.query('begin')

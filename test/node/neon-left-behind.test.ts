@@ -77,7 +77,7 @@ describe('a client of Neon’s driver in a request that is a transaction', () =>
         if (next === 'begin') await client.query('commit')
         return code
       }
-      expect(await marks(work, 1_000)).toEqual(['ERR_TRANSACTION_WAIT', ['mine']])
+      expect(await marks(work, 3_000)).toEqual(['ERR_TRANSACTION_WAIT', ['mine']])
     },
   )
 

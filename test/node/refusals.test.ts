@@ -20,7 +20,7 @@ const SECRET = 'correct-horse-Battery-77'
 async function refusal(url: string, options: DatabaseOptions = {}): Promise<NullpoolError> {
   const events: NullpoolEvent[] = []
   const onEvent = (event: NullpoolEvent): void => void events.push(event)
-  await using scope = createDatabase({ url, connectTimeoutMs: 3_000, onEvent, ...options }).scope()
+  await using scope = createDatabase({ url, connectTimeoutMs: 10_000, onEvent, ...options }).scope()
   const error = await scope.sql`select ${'parameter-value-42'}::text`.then(
     () => undefined,
     (reason: unknown) => reason,

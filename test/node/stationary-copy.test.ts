@@ -12,7 +12,8 @@ const WHOSE: readonly [string, (pool: Pool) => PoolScope][] = [
 
 /** A pool waits for this long only for what never ends. */
 const PATIENT = { poolSize: 1, maxOverflow: 0, drainTimeoutMs: 600_000 }
-const SHORT = { ...PATIENT, queryTimeoutMs: 500, closeTimeoutMs: 500 }
+/** What comes behind has this long, too, on a machine that may stand still for a moment. */
+const SHORT = { ...PATIENT, queryTimeoutMs: 2_500, closeTimeoutMs: 2_500 }
 
 describe.each(WHOSE)('a COPY %s', (_whose, scopeOf) => {
   const bed = usePoolBed(`

@@ -199,7 +199,9 @@ describe('attachDatabasePool of @vercel/functions', () => {
       expect(kept).toHaveLength(1)
       expect(pool.stats.size).toBe(1)
       await kept[0]
-      expect(pool.stats.size).toBe(0)
+      // They are being closed by then; how long a goodbye takes is the server's affair.
+      expect(pool.stats.idle).toBe(0)
+      await expect.poll(() => pool.stats.size).toBe(0)
     } finally {
       Reflect.deleteProperty(globalThis, Symbol.for('@vercel/request-context'))
       vi.unstubAllEnvs()

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { usePoolBed } from '../support/pool-bed.ts'
 
-const SHORT = { queryTimeoutMs: 500, closeTimeoutMs: 500 }
+/** What comes behind has this long, too, on a machine that may stand still for a moment. */
+const SHORT = { queryTimeoutMs: 2_500, closeTimeoutMs: 2_500 }
 
 describe('a query of a pool that is given up', () => {
   const bed = usePoolBed()

@@ -31,19 +31,28 @@ describe('who waits for a connection of a pool', () => {
   })
 
   it('gives up after acquireTimeoutMs, and learns who has the connections', async () => {
-    const pool = bed.open({ poolSize: 1, maxOverflow: 1, acquireTimeoutMs: 200 })
+    const pool = bed.open({ poolSize: 1, maxOverflow: 1, acquireTimeoutMs: 1_000 })
     const secret = 'not to be told'
     let finish: () => void = () => undefined
     const finished = new Promise<void>((resolve) => {
       finish = resolve
     })
+    const begun = Promise.withResolvers<void>()
     const holding = pool.transaction(async (sql) => {
       await sql`select ${secret}::text as secret`
+      begun.resolve()
       await finished
     })
-    await expect.poll(() => pool.stats.size).toBe(1)
-    const running = pool.sql`select ${secret}::text as secret, pg_sleep(1)`.execute()
-    await expect.poll(() => pool.stats.size).toBe(2)
+    await begun.promise
+    const running = pool.sql`select ${secret}::text as secret, pg_sleep(60)`.execute()
+    const stopped = expect(running).rejects.toMatchObject({ code: '57014' })
+    await expect
+      .poll(
+        () => bed.database.sql`
+          select from pg_stat_activity where datname = current_database() and state = 'active'
+            and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`,
+      )
+      .toHaveLength(1)
     const error = await failureOf(pool.sql`select ${secret}::text`)
     expect(error).toMatchObject({ code: 'ERR_POOL_TIMEOUT', retryable: true })
     expect(error.message).toMatch(/All 2 are in use: /)
@@ -52,7 +61,9 @@ describe('who waits for a connection of a pool', () => {
     expect(error.message).not.toContain('secret')
     expect(error.message).not.toContain(secret)
     finish()
-    await Promise.all([holding, running])
+    running.cancel()
+    await Promise.all([holding, stopped])
+    await expect.poll(() => pool.stats.idle).toBe(1)
     expect(await pool.sql`select 1 as n`).toEqual([{ n: 1 }])
   })
 
@@ -66,6 +77,7 @@ describe('who waits for a connection of a pool', () => {
     )
     expect(error.code).toBe('ERR_POOL_TIMEOUT')
     expect(error.hint).toContain('pool.sql waits for another connection')
+    await expect.poll(() => pool.stats.idle).toBe(1)
     expect(await pool.sql`select 1 as n`).toEqual([{ n: 1 }])
   })
 
@@ -96,7 +108,7 @@ describe('who waits for a connection of a pool', () => {
   })
 
   it('stays within the limit in a storm of all kinds, with cuts and cancelled waits', async () => {
-    const pool = bed.open({ poolSize: 3, maxOverflow: 2, reset: 'always' })
+    const pool = bed.open({ poolSize: 3, maxOverflow: 2, reset: 'always', closeTimeoutMs: 20_000 })
     let most = 0
     let cut = 0
     const look = (): void => {

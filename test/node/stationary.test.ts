@@ -98,7 +98,7 @@ describe('a pool', () => {
   })
 
   it('never opens more than poolSize and maxOverflow, and closes the overflow', async () => {
-    const pool = open({ poolSize: 2, maxOverflow: 3 })
+    const pool = open({ poolSize: 2, maxOverflow: 3, closeTimeoutMs: 20_000 })
     let most = 0
     const work = Array.from({ length: 500 }, async (_, n) => {
       const [row] = await pool.sql`select ${n}::int as n, pg_sleep(0.001)`

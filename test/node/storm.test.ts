@@ -31,8 +31,8 @@ describe.skipIf(!pgbouncer)('1,000 requests through workerd against PgBouncer', 
     }
     await Promise.all(Array.from({ length: 20 }, work))
     expect(failures).toEqual([])
-    await expect.poll(() => bed.pooledClients(), { timeout: 10_000 }).toBe(0)
-    await expect.poll(() => bed.idleInTransaction(), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => bed.pooledClients()).toBe(0)
+    await expect.poll(() => bed.idleInTransaction()).toBe(0)
   })
 })
 

@@ -38,13 +38,13 @@ describe('the backends', () => {
   })
 
   it('are waited for, but not for ever', async () => {
-    const pooler = await bed.start({ poolSize: 1, checkoutTimeoutMs: 30 })
+    const pooler = await bed.start({ poolSize: 1, checkoutTimeoutMs: 1_500 })
     const [alice, bob] = [await bed.enter(pooler), await bed.enter(pooler)]
     alice.send(messages.query('begin'))
     await alice.until('Z')
     bob.send(messages.query('select 1'))
     expect(await lastWords(bob)).toBe(
-      'FATAL XX000 (ECHECKOUTTIMEOUT) unable to check out connection from the pool after 30ms in Transaction mode',
+      'FATAL XX000 (ECHECKOUTTIMEOUT) unable to check out connection from the pool after 1500ms in Transaction mode',
     )
     alice.send(messages.query('commit'))
     await alice.until('Z')

@@ -100,7 +100,7 @@ describe('the wire through the strict pooler model', () => {
     await running.close()
     await failure
     await expectNoViolation(pooler)
-    expect(await bed.database.idleInTransaction()).toBe(0)
+    await expect.poll(() => bed.database.idleInTransaction()).toBe(0)
   })
 
   it('never meets somebody else’s prepared statement on one backend', async () => {

@@ -26,7 +26,7 @@ describe.skipIf(!pgbouncer)('a transaction in one of another database in one of 
     createDatabase({
       url: database.url(pgbouncer ?? postgres),
       pooler: 'pgbouncer',
-      queryTimeoutMs: 1_000,
+      queryTimeoutMs: 10_000,
     }).scope()
   const deeds = async (): Promise<unknown[]> =>
     (await bed.sql`select name from deeds`).map(({ name }) => name)

@@ -42,7 +42,7 @@ describe.skipIf(!pgbouncer)('waiting for a savepoint', () => {
     await using scope = createDatabase({
       url: bed.url(pgbouncer ?? bed.servers.postgres),
       pooler: 'pgbouncer',
-      queryTimeoutMs: 400,
+      queryTimeoutMs: 3_000,
     }).scope()
     await scope.transaction(async (sql) => {
       const inside = gate()
@@ -129,8 +129,11 @@ describe.skipIf(!pgbouncer)(
     afterEach(async () => {
       await bed.database.sql`truncate deeds`
     })
-    const handle = async (work: (db: Scope) => Promise<unknown>): Promise<unknown> => {
-      const options = { transaction: true, pooler: 'pgbouncer', queryTimeoutMs: 1_000 } as const
+    const handle = async (
+      work: (db: Scope) => Promise<unknown>,
+      queryTimeoutMs = 20_000,
+    ): Promise<unknown> => {
+      const options = { transaction: true, pooler: 'pgbouncer', queryTimeoutMs } as const
       const app = bed.app(options).get('/', async (c) => {
         await work(c.var.db)
         return c.text('done')
@@ -210,10 +213,22 @@ describe.skipIf(!pgbouncer)(
           .transaction()
           .execute(async (trx) => {
             await trx.insertInto('deeds').values({ name: 'inside' }).execute()
-            await db.sql`insert into deeds values ('outside')`
+            // Idle, it would be ended a moment later: on a machine that stands still, together with the wait.
+            const busy = setInterval(() => {
+              trx
+                .selectFrom('deeds')
+                .select('name')
+                .execute()
+                .catch(() => undefined)
+            }, 50)
+            try {
+              await db.sql`insert into deeds values ('outside')`
+            } finally {
+              clearInterval(busy)
+            }
           })
         await expect(failing).rejects.toMatchObject({ code: 'ERR_TRANSACTION_WAIT' })
-      })
+      }, 3_000)
       expect(kept).toEqual([])
     })
   },

@@ -24,7 +24,7 @@ describe.skipIf(!pgbouncer)('a savepoint that is open when its transaction ends'
     createDatabase({
       url: bed.url(pgbouncer ?? postgres),
       pooler: 'pgbouncer',
-      queryTimeoutMs: 2_000,
+      queryTimeoutMs: 10_000,
     }).scope()
   const deeds = async (): Promise<unknown[]> =>
     (await bed.sql`select name from deeds order by 1`).map(({ name }) => name)

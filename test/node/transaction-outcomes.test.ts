@@ -22,6 +22,14 @@ describe.skipIf(!pgbouncer)('the outcome of a transaction whose connection is lo
     createDatabase({ url: bed.url(pgbouncer ?? bed.servers.postgres), pooler: 'pgbouncer' }).scope(
       signal ? { signal } : {},
     )
+  /** Once the statement has come there, which no other connection hears of. */
+  const untilSleeping = (pid: unknown): Promise<void> =>
+    expect
+      .poll(
+        () => bed.sql`select from pg_stat_activity
+          where pid = ${pid as number} and state = 'active' and query like '%pg_sleep(30)%'`,
+      )
+      .toHaveLength(1)
   const kill = (pid: unknown): Promise<unknown> =>
     bed.sql`select pg_terminate_backend(${pid as number}, 5000)`
 
@@ -33,6 +41,7 @@ describe.skipIf(!pgbouncer)('the outcome of a transaction whose connection is lo
       const [row] = await sql.unsafe(PID)
       const sleeping = sql`select pg_sleep(30)`.execute()
       inner = sleeping.catch((error: unknown) => error)
+      await untilSleeping(row?.pid)
       await kill(row?.pid)
       return sleeping
     })

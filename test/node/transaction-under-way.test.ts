@@ -21,11 +21,13 @@ describe.skipIf(!inject('servers').pgbouncer)('a statement under way at COMMIT',
     await bed.database.sql`create table deeds (name text)`
   })
   afterEach(() => bed.database.sql`truncate deeds`)
+  /** Or until it has run, where this side has stood still meanwhile. */
   const untilRunning = async (): Promise<void> => {
     for (;;) {
       const rows = await bed.database
         .sql`select from pg_stat_activity where datname = current_database()
-        and state = 'active' and pid <> pg_backend_pid() and query like '%pg_sleep(0.4)%'`
+        and state in ('active', 'idle in transaction') and pid <> pg_backend_pid()
+        and query like '%pg_sleep(0.4)%'`
       if (rows.length > 0) return
     }
   }

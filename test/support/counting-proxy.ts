@@ -121,6 +121,8 @@ class RunningProxy implements CountingProxy {
   }
 
   async stop(): Promise<void> {
+    // PgBouncer 1.18 ends, for every other test too, where who asks it to cancel leaves before it has.
+    await this.until(() => this.connections.every((each) => !(each.open && each.asksToCancel)))
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const connection of this.connections) connection.destroy()
@@ -169,6 +171,19 @@ export async function startCountingProxy(options: CountingProxyOptions): Promise
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return new RunningProxy(server, options)
+}
+
+/** From its next word on the server is not heard; resolves when that has been said, and somebody waits for it. */
+export function answerHeldBack(proxy: CountingProxy): Promise<void> {
+  return new Promise((resolve) => {
+    proxy.inject({
+      when({ direction }) {
+        if (direction === 'up') return undefined
+        resolve()
+        return 'stall'
+      },
+    })
+  })
 }
 
 /** A port that nobody listens on. */

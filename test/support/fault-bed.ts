@@ -21,13 +21,16 @@ export const CLOSINGS: readonly ('fin' | 'rst')[] = ['fin', 'rst']
 /** Nobody waits for these: a machine that is busy must not look like a server that is silent. */
 const PATIENT = { connectTimeoutMs: 15_000, queryTimeoutMs: 15_000, closeTimeoutMs: 5_000 } as const
 
-/** Ends the wait for a silent server; the other ways of leaving need no deadline. */
+/**
+ * Ends the wait for a silent server; the other ways of leaving need no deadline. What is answered before has this
+ * long, too, on a machine that may stand still for a moment.
+ */
 export function impatient(
   how: How,
   limit: 'connectTimeoutMs' | 'queryTimeoutMs' | 'closeTimeoutMs',
-  ms = 300,
+  ms = limit === 'queryTimeoutMs' ? 1_000 : 300,
 ): DatabaseOptions {
-  return how === 'silence' ? { closeTimeoutMs: ms, [limit]: ms } : {}
+  return how === 'silence' ? { closeTimeoutMs: 300, [limit]: ms } : {}
 }
 
 /** What a failure has to look like. */

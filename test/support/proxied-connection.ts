@@ -41,6 +41,8 @@ export class ProxiedConnection implements ProxyConnection {
   bytesUp = 0
   bytesDown = 0
   open = true
+  /** Whether it is a request to cancel. */
+  asksToCancel = false
   closedBy: Closing | undefined
   transcript: Chunk[] = []
   readonly #options: ConnectionOptions
@@ -115,6 +117,7 @@ export class ProxiedConnection implements ProxyConnection {
   #receive(lane: Lane, bytes: Buffer): void {
     const { direction } = lane
     if (direction === 'up') {
+      if (this.bytesUp === 0 && isCancelRequest(bytes)) this.asksToCancel = true
       this.bytesUp += bytes.length
       if (!this.#clientIsSpeaking) this.turns += 1
       this.#clientIsSpeaking = true
@@ -268,4 +271,9 @@ export class ProxiedConnection implements ProxyConnection {
     await nextLoopTurn()
     await nextLoopTurn()
   }
+}
+
+/** @see https://www.postgresql.org/docs/current/protocol-message-formats.html */
+function isCancelRequest(bytes: Buffer): boolean {
+  return bytes.length === 16 && bytes.readUInt32BE(4) === 80_877_102
 }

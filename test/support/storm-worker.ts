@@ -100,7 +100,7 @@ app.get('/sleep/:n', async (c) => {
 app.get('/impatient/:n', async (c) => {
   await c.var.sql.begin(async (tx) => {
     await tx`select ${c.req.param('n')}::int`
-    await tx`select pg_sleep(0.3)`
+    await tx`select pg_sleep(1)`
   })
   return c.text('too late')
 })
