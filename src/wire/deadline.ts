@@ -1,3 +1,6 @@
+/** Later than that, the process has stood still; then it has as long to read what came meanwhile. */
+const LATE_MS = 50
+
 /**
  * One wait that cannot last for ever. Starting it again replaces the wait before, which costs no timer
  * as long as the new one ends later.
@@ -23,12 +26,13 @@ export class Deadline {
     this.#timer = undefined
   }
 
-  #arm(afterMs: number): void {
+  #arm(afterMs: number, isLate = false): void {
     this.#due = Date.now() + afterMs
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       const left = this.#end - Date.now()
       if (left > 0) this.#arm(left)
+      else if (left < -LATE_MS && !isLate) this.#arm(LATE_MS, true)
       else this.#expire()
     }, afterMs)
   }

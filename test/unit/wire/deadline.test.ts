@@ -43,6 +43,46 @@ describe('Deadline', () => {
   })
 })
 
+describe('Deadline of a process that stood still', () => {
+  /** Whoever stops the process stops its timers, and no clock. */
+  const standStill = (ms: number): void => void vi.setSystemTime(Date.now() + ms)
+
+  it('Deadline leaves time to read what has come meanwhile, once', () => {
+    const expire = vi.fn()
+    new Deadline().start(100, expire)
+    standStill(5_000)
+    vi.advanceTimersByTime(100)
+    expect(expire).not.toHaveBeenCalled()
+    standStill(5_000)
+    vi.advanceTimersByTime(50)
+    expect(expire).toHaveBeenCalledTimes(1)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('Deadline that is stopped in this time never expires', () => {
+    const expire = vi.fn()
+    const deadline = new Deadline()
+    deadline.start(100, expire)
+    standStill(5_000)
+    vi.advanceTimersByTime(100)
+    deadline.stop()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('Deadline that is started again in this time has all of its own', () => {
+    const expire = vi.fn()
+    const deadline = new Deadline()
+    deadline.start(100, expire)
+    standStill(5_000)
+    vi.advanceTimersByTime(100)
+    deadline.start(80, expire)
+    vi.advanceTimersByTime(79)
+    expect(expire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(expire).toHaveBeenCalledTimes(1)
+  })
+})
+
 describe('settledWithin', () => {
   it('settledWithin is true for work that resolves, and leaves no timer', async () => {
     await expect(settledWithin(Promise.resolve(), 100)).resolves.toBe(true)
