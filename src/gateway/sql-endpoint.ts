@@ -127,6 +127,8 @@ function databaseOf(target: Target, settings: GatewaySettings): Database {
     // A request has no session: what it left in one, a pooler would give to somebody else.
     ...(target.pooler === 'postgres' ? {} : { guard: 'throw' }),
     ...{ transport, connectTimeoutMs, queryTimeoutMs },
+    // What is odd about a client's connection string is no news for the gateway's own console.
+    onEvent: () => undefined,
   })
 }
 
