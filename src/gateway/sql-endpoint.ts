@@ -9,7 +9,7 @@ import type { Address } from '../wire/transport.ts'
 import { type AnswerBody, answerBody } from './answer-body.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, failureBody, tellingOf, withoutHint } from './failures.ts'
+import { adviceOf, asFailure, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { ResultSize } from './result-size.ts'
 import { readSqlDestination } from './sql-destination.ts'
@@ -65,13 +65,13 @@ export class SqlEndpoint {
     const { address, connectionString } = readSqlDestination(request.connectionString)
     const target = this.#settings.targets.find(address)
     const startedAt = Date.now()
-    const done = (code?: string): void => {
+    const done = (failed: { code?: string; hint?: string } = {}): void => {
       this.#settings.emit({
         type: 'query',
         target: formatAddress(address),
         statements: request.statements.length,
         durationMs: Date.now() - startedAt,
-        ...(code === undefined ? {} : { code }),
+        ...failed,
       })
     }
     try {
@@ -83,10 +83,10 @@ export class SqlEndpoint {
       const left = Promise.resolve()
       if (!(error instanceof StatementError)) {
         const failure = asFailure(error)
-        done(failure.code)
+        done({ code: failure.code, ...adviceOf(failure) })
         return { response: this.refuse(c, failure), left }
       }
-      done(error.code)
+      done({ code: error.code })
       return { response: c.json({ message: error.message, ...error.fields }, 400), left }
     }
   }

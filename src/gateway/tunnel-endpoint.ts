@@ -10,7 +10,7 @@ import { transportFailure } from '../wire/transport-failure.ts'
 import { parseAddress } from './address.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, badRequest, failureBody, tellingOf, withoutHint } from './failures.ts'
+import { adviceOf, asFailure, badRequest, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { type Target, tlsTo } from './targets.ts'
 import { Tunnel, type TunnelChecks } from './tunnel.ts'
@@ -121,7 +121,9 @@ export class TunnelEndpoint {
     } catch (error) {
       const failure = transportFailure(error, destination.address, false)
       // Of a client that has left meanwhile there is nothing to refuse.
-      if (!tunnel.over) emit({ type: 'refused', path, target, code: failure.code })
+      if (!tunnel.over) {
+        emit({ type: 'refused', path, target, code: failure.code, ...adviceOf(failure) })
+      }
       tunnel.fail(failure)
     }
     const end = await tunnel.ended
