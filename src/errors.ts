@@ -39,7 +39,7 @@ export type NullpoolErrorCode =
    */
   | 'ERR_GATEWAY'
   /**
-   * the certificate is not trusted, has expired, or is another name's
+   * the certificate is not trusted, not valid now, or another name's
    * → `tls: { ca }` on Node; Hyperdrive with the CA uploaded on Workers
    */
   | 'ERR_TLS_UNTRUSTED'

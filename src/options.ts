@@ -4,6 +4,7 @@ import { DEFAULT_ANONYMOUS_ROLE, DEFAULT_ROLES, type RoleRules } from './claims.
 import type { Driver } from './drivers/driver.ts'
 import { NullpoolError, type NullpoolErrorCode } from './errors.ts'
 import type { GuardMode } from './guard/guard.ts'
+import { warnOnConsole } from './warn-on-console.ts'
 import type { Transport } from './wire/transport.ts'
 
 /** Which pooler is behind the connection string. */
@@ -75,7 +76,10 @@ export interface DatabaseOptions {
   transport?: Transport
   /** The client behind `sql`. @default postgresDriver() */
   driver?: Driver
-  /** Told what happens; what it throws is ignored. Never sees the value of a parameter. */
+  /**
+   * Told what happens; what it throws is ignored. Never sees the value of a parameter. Without it, warnings of
+   * nullpool's own are written to the console, once for each code in a process or an isolate.
+   */
   onEvent?: (event: NullpoolEvent) => void
 }
 
@@ -147,7 +151,7 @@ export function resolveOptions(options: DatabaseOptions): Settings {
     guard: options.guard,
     transport: options.transport ?? runtime.transport,
     driver: options.driver ?? postgresDriver(),
-    emit: onEvent ? (event) => emitQuietly(onEvent, event) : () => undefined,
+    emit: onEvent ? (event) => emitQuietly(onEvent, event) : warnOnConsole,
   }
 }
 

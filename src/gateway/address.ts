@@ -33,11 +33,6 @@ export function canonicalHost(written: string): string | undefined {
   }
 }
 
-/** As {@link parseAddress} reads it. */
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
 /** Whether a canonical host is an IP address. */
 export function isIpAddress(host: string): boolean {
   return ipaddr.isValid(host) && (host.includes(':') || /^\d+(\.\d+){3}$/.test(host))

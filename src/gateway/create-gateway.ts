@@ -1,10 +1,12 @@
 import { Hono } from 'hono'
 import { ConnectionLimit } from './connection-limit.ts'
-import { asFailure } from './failures.ts'
+import { adviceOf, asFailure } from './failures.ts'
 import { type GatewayOptions, resolveGatewayOptions } from './options.ts'
 import { SqlEndpoint } from './sql-endpoint.ts'
 import { TunnelEndpoint } from './tunnel-endpoint.ts'
 import { waitUntilOf } from './wait-until.ts'
+
+const PATHS = ['/sql', '/v1', '/v2'] as const
 
 /**
  * Makes the door to Postgres for runtimes that have `fetch` and `WebSocket` and no TCP. A Hono app of three
@@ -54,7 +56,8 @@ export function createGateway(options: GatewayOptions): Hono {
   })
   app.onError((error, c) => {
     const failure = asFailure(error)
-    if (c.req.path.endsWith('/sql')) emit({ type: 'refused', path: '/sql', code: failure.code })
+    const path = PATHS.find((each) => c.req.path.endsWith(each))
+    if (path) emit({ type: 'refused', path, code: failure.code, ...adviceOf(failure) })
     return sql.refuse(c, failure)
   })
   return app

@@ -7,9 +7,10 @@ export type GatewayPath = '/v1' | '/v2' | '/sql'
 export type GatewayEvent =
   /**
    * A request that nothing was connected for, a tunnel whose server could not be reached, or a statement in one
-   * that needs a session (`ERR_SESSION_STATE`).
+   * that needs a session (`ERR_SESSION_STATE`). `hint` says what whoever runs the gateway can do about it: its
+   * options, its runtime. Clients are not told.
    */
-  | { type: 'refused'; path: GatewayPath; code: NullpoolErrorCode; target?: string }
+  | { type: 'refused'; path: GatewayPath; code: NullpoolErrorCode; target?: string; hint?: string }
   /**
    * A statement in a tunnel that needs a session and was let through all the same, or an answer of `/sql` that its
    * client did not read (`ERR_GATEWAY_TIMEOUT`).
@@ -27,5 +28,12 @@ export type GatewayEvent =
       bytesToClient: number
       durationMs: number
     }
-  /** A request to `/sql` that was answered; `code` is an error's, the server's SQLSTATE included. */
-  | { type: 'query'; target: string; statements: number; durationMs: number; code?: string }
+  /** A request to `/sql` that was answered; `code` is an error's, the server's SQLSTATE included, `hint` as above. */
+  | {
+      type: 'query'
+      target: string
+      statements: number
+      durationMs: number
+      code?: string
+      hint?: string
+    }

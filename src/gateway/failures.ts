@@ -49,6 +49,28 @@ const OF_THE_CLIENT: ReadonlySet<NullpoolErrorCode> = new Set([
   'ERR_PREPARED_STATEMENT',
 ])
 
+/** What no client can change: the gateway's options and limits, and what it trusts. */
+const OF_THE_OPERATOR: ReadonlySet<NullpoolErrorCode> = new Set([
+  'ERR_OPTIONS',
+  'ERR_RUNTIME_UNSUPPORTED',
+  'ERR_TLS_UNTRUSTED',
+  'ERR_TLS_REFUSED',
+  'ERR_TLS_FAILED',
+  'ERR_AUTH_METHOD',
+  'ERR_QUERY_TIMEOUT',
+])
+
+/** What to do about a failure, where that is for the gateway's operator alone. */
+export function adviceOf({ code, hint }: NullpoolError): { hint?: string } {
+  return hint !== undefined && OF_THE_OPERATOR.has(code) ? { hint } : {}
+}
+
+/** What a client is told of that. */
+function hintFor(error: NullpoolError): string | undefined {
+  if (adviceOf(error).hint === undefined) return error.hint
+  return 'Whoever runs the gateway can change that: its events say how.'
+}
+
 /** How to tell an error of this package. */
 export function tellingOf({ code, cause }: NullpoolError): Telling {
   if (!OF_THE_CLIENT.has(code)) return TELLINGS[code] ?? UNREACHABLE
@@ -65,11 +87,11 @@ export function withoutHint({ message, hint }: NullpoolError): string {
 
 /** The body of an HTTP response; a driver of Neon's shows it whole, or its fields with status 400. */
 export function failureBody(error: NullpoolError): Record<string, unknown> {
-  const { code, hint, retryable, outcome } = error
+  const { code, retryable, outcome } = error
   const message = withoutHint(error)
   const { status, sqlState } = tellingOf(error)
   const told = status === 400 && OF_THE_CLIENT.has(code) ? sqlState : code
-  return { message, code: told, severity: 'FATAL', hint, retryable, outcome }
+  return { message, code: told, severity: 'FATAL', hint: hintFor(error), retryable, outcome }
 }
 
 /**
@@ -78,7 +100,8 @@ export function failureBody(error: NullpoolError): Record<string, unknown> {
  */
 export function failureMessage(error: NullpoolError): Uint8Array {
   const { sqlState } = tellingOf(error)
-  const hint = error.hint ? `H${error.hint}\0` : ''
+  const words = hintFor(error)
+  const hint = words ? `H${words}\0` : ''
   const fields = `SFATAL\0VFATAL\0C${sqlState}\0M${withoutHint(error)}\0${hint}R${error.code}\0\0`
   return frame(Backend.errorResponse, fields)
 }

@@ -1,7 +1,8 @@
 import { parseConnectionString } from '../connection-string.ts'
 import { splitConnectionString } from '../connection-text.ts'
+import { formatAddress } from '../wire/format-address.ts'
 import type { Address } from '../wire/transport.ts'
-import { formatAddress, parseAddress } from './address.ts'
+import { parseAddress } from './address.ts'
 import { badRequest } from './failures.ts'
 
 /** Where a client's connection string leads. */

@@ -4,12 +4,12 @@ import { StatementError } from '../drivers/statement-error.ts'
 import { asText, type TextResult, textDriver } from '../drivers/text.ts'
 import type { NullpoolError } from '../errors.ts'
 import type { Scope, ScopeContext } from '../scope.ts'
+import { formatAddress } from '../wire/format-address.ts'
 import type { Address } from '../wire/transport.ts'
-import { formatAddress } from './address.ts'
 import { type AnswerBody, answerBody } from './answer-body.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, failureBody, tellingOf, withoutHint } from './failures.ts'
+import { adviceOf, asFailure, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { ResultSize } from './result-size.ts'
 import { readSqlDestination } from './sql-destination.ts'
@@ -65,13 +65,13 @@ export class SqlEndpoint {
     const { address, connectionString } = readSqlDestination(request.connectionString)
     const target = this.#settings.targets.find(address)
     const startedAt = Date.now()
-    const done = (code?: string): void => {
+    const done = (failed: { code?: string; hint?: string } = {}): void => {
       this.#settings.emit({
         type: 'query',
         target: formatAddress(address),
         statements: request.statements.length,
         durationMs: Date.now() - startedAt,
-        ...(code === undefined ? {} : { code }),
+        ...failed,
       })
     }
     try {
@@ -83,10 +83,10 @@ export class SqlEndpoint {
       const left = Promise.resolve()
       if (!(error instanceof StatementError)) {
         const failure = asFailure(error)
-        done(failure.code)
+        done({ code: failure.code, ...adviceOf(failure) })
         return { response: this.refuse(c, failure), left }
       }
-      done(error.code)
+      done({ code: error.code })
       return { response: c.json({ message: error.message, ...error.fields }, 400), left }
     }
   }
@@ -127,6 +127,8 @@ function databaseOf(target: Target, settings: GatewaySettings): Database {
     // A request has no session: what it left in one, a pooler would give to somebody else.
     ...(target.pooler === 'postgres' ? {} : { guard: 'throw' }),
     ...{ transport, connectTimeoutMs, queryTimeoutMs },
+    // What is odd about a client's connection string is no news for the gateway's own console.
+    onEvent: () => undefined,
   })
 }
 

@@ -2,8 +2,9 @@ import { isLoopbackHost } from '../connection-target.ts'
 import { NullpoolError } from '../errors.ts'
 import type { GuardMode } from '../guard/guard.ts'
 import type { Pooler, Tls } from '../options.ts'
+import { formatAddress } from '../wire/format-address.ts'
 import type { Address, TlsOptions } from '../wire/transport.ts'
-import { formatAddress, isIpAddress, isPublicAddress, parseAddress } from './address.ts'
+import { isIpAddress, isPublicAddress, parseAddress } from './address.ts'
 
 /** A server that the gateway may connect to. */
 export interface GatewayTarget {

@@ -2,14 +2,15 @@ import type { Context } from 'hono'
 import type { WSContext, WSEvents } from 'hono/ws'
 import { NullpoolError } from '../errors.ts'
 import { Dial, dialWithin, type Route } from '../wire/dial.ts'
+import { formatAddress } from '../wire/format-address.ts'
 import { Meter } from '../wire/meter.ts'
 import { universal } from '../wire/profile.ts'
 import type { Address, Connection } from '../wire/transport.ts'
 import { transportFailure } from '../wire/transport-failure.ts'
-import { formatAddress, parseAddress } from './address.ts'
+import { parseAddress } from './address.ts'
 import { checkBearer } from './bearer.ts'
 import type { ConnectionLimit } from './connection-limit.ts'
-import { asFailure, badRequest, failureBody, tellingOf, withoutHint } from './failures.ts'
+import { adviceOf, asFailure, badRequest, failureBody, tellingOf, withoutHint } from './failures.ts'
 import type { GatewaySettings } from './options.ts'
 import { type Target, tlsTo } from './targets.ts'
 import { Tunnel, type TunnelChecks } from './tunnel.ts'
@@ -120,7 +121,9 @@ export class TunnelEndpoint {
     } catch (error) {
       const failure = transportFailure(error, destination.address, false)
       // Of a client that has left meanwhile there is nothing to refuse.
-      if (!tunnel.over) emit({ type: 'refused', path, target, code: failure.code })
+      if (!tunnel.over) {
+        emit({ type: 'refused', path, target, code: failure.code, ...adviceOf(failure) })
+      }
       tunnel.fail(failure)
     }
     const end = await tunnel.ended

@@ -39,7 +39,7 @@ export class PoolQueries {
   }
 
   transaction<T>(first: TransactionOptions | Work<T>, second?: Work<T>): Promise<T> {
-    const [options, work] = typeof first === 'function' ? [{}, first] : [first, second]
+    const [options, work] = typeof first === 'function' ? [{}, first] : [first ?? {}, second]
     const identity = this.#identity
     return this.#core.run('transaction', (connection) =>
       runTransaction({ connection, identity }, options, work),

@@ -189,6 +189,9 @@ function hintFor(reason: TransportFailureReason, message: string): string | unde
   if (reason === 'unsupported') return 'Allow Deno the network: --allow-net, with host and port.'
   if (reason !== 'tls-untrusted') return undefined
   if (/expired/i.test(message)) return 'It has expired: renew it at the server.'
+  if (/not ?valid ?yet/i.test(message)) {
+    return 'It is not valid yet: look at the clock of this machine, or issue it again at the server.'
+  }
   if (/not ?valid ?for ?name/i.test(message)) {
     return 'It is made out to another name: use that name as the host, or set tls: { serverName }.'
   }

@@ -1,4 +1,5 @@
 import { NullpoolError } from '../errors.ts'
+import { formatAddress } from './format-address.ts'
 import type { Address } from './transport.ts'
 
 /** What is known of the statement that a connection was to run when it ended. */
@@ -17,14 +18,14 @@ export function afterOthers(error: NullpoolError): NullpoolError {
 
 /** The error for a server that stays silent before the first query. */
 export function connectTimeout(
-  { host, port }: Address,
+  address: Address,
   timeoutMs: number,
   phase: string,
   mayHaveRun: boolean,
 ): NullpoolError {
   return new NullpoolError(
     'ERR_CONNECT_TIMEOUT',
-    `${host}:${port} did not answer within ${timeoutMs} ms; the wait was for ${phase}. ${outcome(mayHaveRun)}`,
+    `${formatAddress(address)} did not answer within ${timeoutMs} ms; the wait was for ${phase}. ${outcome(mayHaveRun)}`,
     {
       hint: 'Check host, port and firewall; connectTimeoutMs changes the limit.',
       retryable: !mayHaveRun,

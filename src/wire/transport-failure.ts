@@ -1,4 +1,5 @@
 import { NullpoolError, type NullpoolErrorCode } from '../errors.ts'
+import { formatAddress } from './format-address.ts'
 import { outcome } from './loss.ts'
 import type { Address, TransportFailureReason } from './transport.ts'
 
@@ -73,15 +74,11 @@ export function transportFailure(
   if (NullpoolError.is(error)) return error
   const reason = reasonOf(error)
   const wording = WORDINGS[reason]
-  return new NullpoolError(
-    wording.code,
-    wording.say(`${address.host}:${address.port}`, mayHaveRun),
-    {
-      cause: error,
-      hint: hintOf(error) ?? wording.hint,
-      retryable: (wording.retryable ?? false) && !mayHaveRun,
-    },
-  )
+  return new NullpoolError(wording.code, wording.say(formatAddress(address), mayHaveRun), {
+    cause: error,
+    hint: hintOf(error) ?? wording.hint,
+    retryable: (wording.retryable ?? false) && !mayHaveRun,
+  })
 }
 
 /** By name and not by class: a transport may come from another copy of this package. */

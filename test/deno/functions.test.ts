@@ -5,10 +5,13 @@ import { type NullpoolVariables, nullpool } from 'nullpool/hono'
 
 /** As Supabase's runtime offers it. */
 const background: Promise<unknown>[] = []
+/** What it was given that is none of the language's own promises. */
+const strange: unknown[] = []
 Object.assign(globalThis, {
   EdgeRuntime: {
     waitUntil(promise: unknown) {
       if (Object.getPrototypeOf(promise) !== Promise.prototype) {
+        strange.push(promise)
         throw new TypeError('waitUntil takes a promise.')
       }
       background.push(promise as Promise<unknown>)
@@ -59,6 +62,7 @@ Deno.test('what is held goes on behind the response, and reaches the platform as
   // More of them come until the goodbye has been said; none of them rejects.
   while (background.length > 0) await Promise.all(background.splice(0))
   assert.deepEqual(results, [7])
+  assert.deepEqual(strange, [])
   const rejected = events.filter((event) => event.type === 'warning').map(({ message }) => message)
   assert.deepEqual(rejected, ['A promise given to hold() rejected (PostgresError).'])
   assert.equal(events.at(-1)?.type, 'close')

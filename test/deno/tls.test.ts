@@ -36,6 +36,14 @@ Deno.test('TLS of a server that nobody vouches for is refused with the way out',
   assert.match(named.message, /serverName/)
 })
 
+Deno.test('TLS of a server whose certificate is not valid yet is refused with the reason', async () => {
+  const early = { url: Deno.env.get('TEST_EARLY_URL') ?? '' }
+  const error = await refusal({ ...early, tls: { ca: Deno.env.get('TEST_EARLY_CA') ?? '' } })
+  assert.equal(error.code, 'ERR_TLS_UNTRUSTED')
+  assert.match(error.message, /It is not valid yet/)
+  assert.doesNotMatch(error.message, /root certificate/)
+})
+
 Deno.test('TLS of a host of Supabase is trusted by Supabase’s root, and by no other that is private', async () => {
   const error = await refusal({ tls: { serverName: 'db.abcdefghijklmnopqrst.supabase.co' } })
   assert.equal(error.code, 'ERR_TLS_UNTRUSTED')

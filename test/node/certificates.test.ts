@@ -31,6 +31,7 @@ describe('the test certificates', () => {
   it.each([
     ['server', 'trusted'],
     ['expired', 'CERT_HAS_EXPIRED'],
+    ['early', 'CERT_NOT_YET_VALID'],
     ['otherName', 'ERR_TLS_CERT_ALTNAME_INVALID'],
   ] as const)('%s is %s', async (name, expected) => {
     expect(await verdict(certificates[name], certificates.ca.pem)).toBe(expected)

@@ -43,7 +43,19 @@ describe('in Deno', { timeout: 120_000 }, () => {
     }
   })
 
-  it.each(['tls', 'transport', 'functions', 'permissions', 'neon'])(
+  it('passes the tests of its own: tls', async () => {
+    const certificates = await makeCertificates()
+    const early = await startPostgres({ tls: certificates.early })
+    try {
+      const more = { TEST_EARLY_URL: early.url(), TEST_EARLY_CA: certificates.ca.pem }
+      await run('tls', postgres, more)
+    } finally {
+      await early.stop()
+      await certificates.remove()
+    }
+  })
+
+  it.each(['transport', 'functions', 'permissions', 'neon'])(
     'passes the tests of its own: %s',
     async (name) => {
       await run(name, postgres)

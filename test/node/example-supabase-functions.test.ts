@@ -13,6 +13,7 @@ const FUNCTION = 'examples/supabase-functions/supabase/functions/books'
 describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
   let bed: TestDatabase
   let program: ServedProgram
+  let serve: (environment: Record<string, string>) => Promise<ServedProgram>
   beforeAll(async () => {
     if (!pgbouncer) return
     bed = await createTestDatabase()
@@ -28,10 +29,10 @@ describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
     await writeFile(map, JSON.stringify({ imports: local }))
     const options = ['--no-check', '--node-modules-dir=manual', `--import-map=${map}`]
     const allowed = ['--allow-net', '--allow-env', '--no-prompt']
-    program = await serveProgram('deno', ['run', ...allowed, ...options, `${FUNCTION}/index.ts`], {
-      DATABASE_URL: bed.url(pgbouncer),
-      DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0',
-    })
+    const parameters = ['run', ...allowed, ...options, `${FUNCTION}/index.ts`]
+    serve = (environment) =>
+      serveProgram('deno', parameters, { DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0', ...environment })
+    program = await serve({ DATABASE_URL: bed.url(pgbouncer) })
   })
   afterAll(async () => {
     await program?.[Symbol.asyncDispose]()
@@ -45,6 +46,19 @@ describe.skipIf(!pgbouncer)('the example for Supabase Edge Functions', () => {
     expect((await fetch(program.at(`/books/999999`))).status).toBe(404)
     expect((await fetch(program.at(`/books/${'9'.repeat(30)}`))).status).toBe(404)
     await expect.poll(() => bed.pooledClients()).toBe(0)
+  })
+
+  it('says once, in its log, that SUPABASE_DB_URL is the wrong one and which secret to set', async () => {
+    await using unset = await serve({
+      DATABASE_URL: '',
+      SUPABASE_DB_URL: 'postgres://postgres:sesame@db.nowhere.invalid:5432/postgres',
+    })
+    for (const path of ['/books', '/books/1']) {
+      expect((await fetch(unset.at(path))).ok).toBe(false)
+    }
+    const written = () => unset.lines.filter((line) => line.includes('supabase-db-url-is-direct'))
+    await expect.poll(written).toEqual([expect.stringContaining('such as DATABASE_URL')])
+    expect(unset.lines.join()).not.toContain('sesame')
   })
 
   it('is laid out as the Supabase CLI reads it', async () => {

@@ -91,19 +91,47 @@ describe.skipIf(!pgbouncer).each(RUNTIMES)('neon() through the gateway on %s', (
   })
 
   it('runs several in a transaction', async () => {
-    const [isolation, writes, count] = await sql.transaction(
+    const [isolation, writes, waits, count] = await sql.transaction(
       [
         sql`select current_setting('transaction_isolation') as level`,
         sql`select current_setting('transaction_read_only') as "readOnly"`,
+        sql`select current_setting('transaction_deferrable') as deferrable`,
         sql`select ${1}::int as one`,
       ],
       { isolationLevel: 'Serializable', readOnly: true, deferrable: true },
     )
-    expect([isolation, writes, count]).toEqual([
+    expect([isolation, writes, waits, count]).toEqual([
       [{ level: 'serializable' }],
       [{ readOnly: 'on' }],
+      [{ deferrable: 'on' }],
       [{ one: 1 }],
     ])
+  })
+
+  it('repeats how a transaction began in the headers of its answer, and of nothing else', async () => {
+    const headersOf = async (body: object, asked: Record<string, string>): Promise<object> => {
+      const { status, headers } = await fetch(`http://${gateway.host}/sql`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${TOKEN}`,
+          'neon-connection-string': bed.url(pgbouncer ?? bed.servers.postgres),
+          ...asked,
+        },
+        body: JSON.stringify(body),
+      })
+      expect(status).toBe(200)
+      return Object.fromEntries([...headers].filter(([name]) => name.startsWith('neon-')))
+    }
+    const asked = {
+      'neon-batch-isolation-level': 'Serializable',
+      'neon-batch-read-only': 'true',
+      'neon-batch-deferrable': 'true',
+    }
+    const statement = { query: 'select 1', params: [] }
+    expect(await headersOf({ queries: [statement] }, asked)).toEqual(asked)
+    const writing = { 'neon-batch-read-only': 'false', 'neon-batch-deferrable': 'false' }
+    expect(await headersOf({ queries: [statement] }, writing)).toEqual({})
+    expect(await headersOf(statement, asked)).toEqual({})
   })
 
   it.each(['ReadUncommitted', 'ReadCommitted', 'RepeatableRead', 'Serializable'] as const)(

@@ -88,6 +88,13 @@ describe('a connection of a pool that breaks', () => {
     await expect.poll(() => bed.connections()).toBeLessThanOrEqual(1)
   })
 
+  it('is closed when it is old by the time it comes back, and nobody asks for another', async () => {
+    const pool = bed.open({ maxLifetimeMs: 50 })
+    await pool.sql`select pg_sleep(0.1)`
+    await expect.poll(() => pool.stats).toEqual({ size: 0, idle: 0, overflow: 0, waiting: 0 })
+    await bed.proxy.until(({ connections }) => connections.every(({ open }) => !open))
+  })
+
   it('is closed when it was idle for long, and the pool goes on', async () => {
     const pool = bed.open({ idleTimeoutMs: 50 })
     await Promise.all([pool.sql`select pg_sleep(0.01)`, pool.sql`select pg_sleep(0.01)`])

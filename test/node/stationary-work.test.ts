@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { sql as raw } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { Kysely, PostgresDialect, sql as text } from 'kysely'
-import { postgresDriver } from 'nullpool'
+import { postgresDriver, type TransactionOptions, type TransactionSql } from 'nullpool'
 import { drizzleClient } from 'nullpool/drizzle'
 import { kyselyPool } from 'nullpool/kysely'
 import postgres from 'postgres'
@@ -66,6 +66,16 @@ describe('a pool runs', () => {
         .catch(() => undefined)
     })
     expect(await pool.sql`select n from inside order by n`).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  it('a transaction with options that are not there, as a request does', async () => {
+    const pool = bed.open(one)
+    const work = async (sql: TransactionSql) => [...(await sql`select 1 as n`)]
+    // Of somebody who writes no types.
+    const options = undefined as unknown as TransactionOptions
+    expect(await pool.run({}, (scope) => scope.transaction(options, work))).toEqual([{ n: 1 }])
+    expect(await pool.transaction(options, work)).toEqual([{ n: 1 }])
+    expect(await pool.as(null).transaction(options, work)).toEqual([{ n: 1 }])
   })
 
   it('a transaction again after a conflict, and never after its end', async () => {

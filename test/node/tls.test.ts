@@ -126,6 +126,23 @@ describe('TLS of a server', () => {
     expect(String(error)).toMatch(/expired/)
   })
 
+  it('that is not valid yet is refused with the reason, in Bun too', async () => {
+    const server = await startPostgres({ tls: certificates.early })
+    const error = await errorFrom(server, { ca: certificates.ca.pem })
+    expect(error).toMatchObject({ code: 'ERR_TLS_UNTRUSTED' })
+    expect(String(error)).toMatch(/It is not valid yet/)
+    expect(String(error)).not.toMatch(/root certificate/)
+    const program = `
+      const { createDatabase } = await import('./dist/index.js')
+      const database = createDatabase({ tls: { ca: process.env.TEST_CA } })
+      await database.run({}, ({ sql }) => sql\`select 1\`).catch((error) => console.log(error.message))`
+    const { stdout } = await promisify(execFile)('node_modules/.bin/bun', ['--eval', program], {
+      env: { ...process.env, DATABASE_URL: server.url(), TEST_CA: certificates.ca.pem },
+    })
+    expect(stdout).toMatch(/It is not valid yet/)
+    expect(stdout).not.toMatch(/root certificate/)
+  })
+
   it('that is made out to another name is accepted under that name', async () => {
     const server = await startPostgres({ tls: certificates.otherName })
     const { pem } = certificates.ca

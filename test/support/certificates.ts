@@ -28,6 +28,8 @@ export interface Certificates {
   server: Certificate
   /** For the same names, and expired since 2020. */
   expired: Certificate
+  /** For the same names, and valid from 2048 on. */
+  early: Certificate
   /** For `other.example` only. */
   otherName: Certificate
   /** For {@link SUPABASE_HOST}, from an authority of Supabase's name that is not Supabase's. */
@@ -175,9 +177,11 @@ export async function makeCertificates(): Promise<Certificates> {
   await authority.root('impostor-ca', SUPABASE_AUTHORITY, ['-newkey', 'rsa:2048', '-nodes'])
   const valid = ['-days', '30']
   const past = ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z']
+  const future = ['-startdate', '20480101000000Z', '-enddate', '20490101000000Z']
   // One after the other: `openssl ca` keeps its serial number in a file.
   const server = await authority.sign('server', [...LOCAL, `DNS:${SUPABASE_HOST}`], valid)
   const expired = await authority.sign('expired', LOCAL, past)
+  const early = await authority.sign('early', LOCAL, future)
   const otherName = await authority.sign('other-name', ['DNS:other.example'], valid)
   const impostorNames = [...LOCAL, `DNS:${SUPABASE_HOST}`]
   const impostor = await authority.sign('impostor', impostorNames, valid, 'impostor-ca')
@@ -187,6 +191,7 @@ export async function makeCertificates(): Promise<Certificates> {
     otherCa,
     server,
     expired,
+    early,
     otherName,
     impostor,
     async writeKeyFor({ uid, gid }, certificate = server) {

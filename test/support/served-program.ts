@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline'
 export interface ServedProgram extends AsyncDisposable {
   /** A URL of it. */
   at(path: string): URL
+  /** What it has written, to its standard output and its standard error. */
+  readonly lines: readonly string[]
 }
 
 /** Starts a program and waits for the address that it prints. */
@@ -19,8 +21,8 @@ export async function serveProgram(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'close')
+  const lines: string[] = []
   const origin = await new Promise<string>((resolve, reject) => {
-    const lines: string[] = []
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on('line', (line) => {
         lines.push(line)
@@ -33,6 +35,7 @@ export async function serveProgram(
   })
   return {
     at: (path) => new URL(path, origin),
+    lines,
     async [Symbol.asyncDispose]() {
       child.kill()
       await exited

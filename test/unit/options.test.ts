@@ -216,3 +216,32 @@ describe('onEvent', () => {
     }
   })
 })
+
+describe('warnings that nobody listens to', () => {
+  const warning = (code: string, message = 'There is this.'): NullpoolEvent => ({
+    ...{ type: 'warning', code, message },
+  })
+
+  it('are written once for each code, whoever asks', () => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    for (const code of ['session-port', 'neon-direct', 'session-port']) {
+      resolveOptions({}).emit(warning(code))
+    }
+    expect(warn.mock.calls).toEqual([
+      ['nullpool: There is this. (session-port)'],
+      ['nullpool: There is this. (neon-direct)'],
+    ])
+    warn.mockRestore()
+  })
+
+  it('are not written where there is a listener, or where the server said them', () => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    resolveOptions({ onEvent: () => undefined }).emit(warning('direct-host'))
+    resolveOptions({}).emit(warning('42P07', 'NOTICE: relation "books" already exists, skipping'))
+    resolveOptions({}).emit({ type: 'close', error: 'ERR_SERVER' })
+    expect(warn).not.toHaveBeenCalled()
+    resolveOptions({}).emit(warning('direct-host'))
+    expect(warn).toHaveBeenCalledTimes(1)
+    warn.mockRestore()
+  })
+})

@@ -1,5 +1,5 @@
 import { createDatabase } from 'nullpool'
-import { describe, inject, it } from 'vitest'
+import { describe, inject, it, vi } from 'vitest'
 import { workerdBed } from '../support/workerd-bed.ts'
 
 const { pgbouncer } = inject('servers')
@@ -55,5 +55,19 @@ describe.skipIf(!pgbouncer)('run() for handlers without a framework', () => {
     }
     const rows = await createDatabase().run({ env }, async ({ sql }) => sql`select 2 as n`)
     expect(rows[0]).toEqual({ n: 2 })
+  })
+
+  it('writes once to the log that SUPABASE_DB_URL is the wrong one', async ({ expect }) => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    const env = { SUPABASE_DB_URL: 'postgres://postgres:sesame@db.nowhere.invalid/postgres' }
+    for (const _ of [1, 2]) {
+      const asking = createDatabase().run({ env }, async ({ sql }) => sql`select 1`)
+      await expect(asking).rejects.toThrow()
+    }
+    const written = warn.mock.calls.flat().join()
+    expect(written.match(/supabase-db-url-is-direct/g)).toHaveLength(1)
+    expect(written).toContain('such as DATABASE_URL')
+    expect(written).not.toContain('sesame')
+    warn.mockRestore()
   })
 })

@@ -105,7 +105,8 @@ async function openScope(options: DatabaseOptions): Promise<Scope> {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new CommandFailure('This needs the driver beside it: npm install postgres')
   })
-  return createDatabase(options).scope({})
+  // What there is to say of the string the command says itself.
+  return createDatabase({ onEvent: () => undefined, ...options }).scope({})
 }
 
 /** The same target, with another database or a name for whoever looks at `pg_stat_activity`. */

@@ -1,5 +1,6 @@
 import { parseConnectionString } from '../../connection-string.ts'
 import type { ConnectionTarget } from '../../connection-target.ts'
+import { formatAddress } from '../../wire/format-address.ts'
 import { CommandFailure } from '../failure.ts'
 import { lookForUrl, naming, tellForm, whatToDo } from '../source/given-url.ts'
 import { readPastedUrl } from '../source/pasted-url.ts'
@@ -94,7 +95,7 @@ async function findSources(
       supabase: project && new SupabaseMetrics(project),
       withQueries: request.withQueries,
     },
-    place: target ? `${target.host}:${target.port}/${target.database}` : (project?.url.host ?? ''),
+    place: target ? `${formatAddress(target)}/${target.database}` : (project?.url.host ?? ''),
   }
 }
 

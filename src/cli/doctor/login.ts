@@ -1,4 +1,5 @@
 import { NullpoolError } from '../../errors.ts'
+import { formatAddress } from '../../wire/format-address.ts'
 import { type Examination, found } from './examination.ts'
 import { PoolerSession } from './pooler-session.ts'
 import type { Note, Outcome } from './report.ts'
@@ -32,13 +33,13 @@ export async function login(examination: Examination): Promise<Outcome> {
 /** What the library does not know to explain. */
 function brokenOff(error: unknown, { target, options }: Examination): Note {
   if (!NullpoolError.is(error)) throw error
-  const { host, port } = found(target)
-  if (error.cause instanceof TlsFirst) return tlsFirstNote(`${host}:${port}`)
+  const at = formatAddress(found(target))
+  if (error.cause instanceof TlsFirst) return tlsFirstNote(at)
   if (error.code === 'ERR_CONNECTION_LOST' && error.hint === undefined) {
     return {
       level: 'error',
       code: error.code,
-      message: `${host}:${port} reset the connection at the login.`,
+      message: `${at} reset the connection at the login.`,
       fix: 'A pooler that is full or restarting does this, and so does a port that is not Postgres: look at the server’s log, and check the port.',
     }
   }
@@ -47,7 +48,7 @@ function brokenOff(error: unknown, { target, options }: Examination): Note {
   return {
     level: 'error',
     code: 'login-unanswered',
-    message: `${host}:${port} accepts connections and does not answer the login within ${options.timeoutMs} ms: a pooler waits so for a database that it cannot reach or log in to.`,
+    message: `${at} accepts connections and does not answer the login within ${options.timeoutMs} ms: a pooler waits so for a database that it cannot reach or log in to.`,
     fix: 'Look at the log of the pooler, and whether the database behind it runs, exists and is not paused; --timeout waits longer.',
   }
 }

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { formatAddress } from '../../wire/format-address.ts'
 import { codeOf, since } from './bounded.ts'
 import { type Examination, found, type HostAddress } from './examination.ts'
 import type { Note, Outcome } from './report.ts'
@@ -84,7 +85,7 @@ interface Unreached {
 
 function unreached({ host, port, attempts, open }: Unreached): Note {
   const codes = attempts.map(({ failure }) => failure)
-  const at = `${host}:${port}`
+  const at = formatAddress({ host, port })
   const elsewhere =
     open.length > 0 ? ` Port ${open.join(' and ')} of the same host does answer.` : ''
   if (codes.includes('ECONNREFUSED')) {

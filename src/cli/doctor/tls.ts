@@ -1,5 +1,6 @@
 import { chooseTls } from '../../connection-plan.ts'
 import { NullpoolError } from '../../errors.ts'
+import { formatAddress } from '../../wire/format-address.ts'
 import { codeOf, TooLong } from './bounded.ts'
 import { type DenoCertificate, denoCertificate } from './deno-certificate.ts'
 import { type Examination, found } from './examination.ts'
@@ -61,22 +62,21 @@ async function brokenOff(
   { target, options }: Examination,
 ): Promise<Note> {
   if (NullpoolError.is(error)) throw error
-  const { host, port } = found(target)
+  const at = formatAddress(found(target))
   if (error instanceof TooLong) {
     return {
       level: 'error',
       code: 'tls-unanswered',
-      message: `${host}:${port} accepts connections and does not answer the request for TLS within ${options.timeoutMs} ms: something else than Postgres listens there, or a firewall holds it back.`,
+      message: `${at} accepts connections and does not answer the request for TLS within ${options.timeoutMs} ms: something else than Postgres listens there, or a firewall holds it back.`,
       fix: 'Check host and port of the connection string.',
     }
   }
   if (error instanceof TlsFirst) {
-    if (error.sign === 'alert' || (await takesDirectTls(inspection)))
-      return tlsFirstNote(`${host}:${port}`)
+    if (error.sign === 'alert' || (await takesDirectTls(inspection))) return tlsFirstNote(at)
     return {
       level: 'error',
       code: 'ERR_CONNECTION_LOST',
-      message: `${host}:${port} ended the connection at the request for TLS.`,
+      message: `${at} ended the connection at the request for TLS.`,
       fix: 'A pooler that is full or restarting does this, and so does a port that is not Postgres: look at the server’s log, and check the port.',
     }
   }
@@ -84,7 +84,7 @@ async function brokenOff(
   return {
     level: 'error',
     code: 'ERR_TLS_FAILED',
-    message: `The TLS handshake with ${host}:${port} failed (${codeOf(error)}).`,
+    message: `The TLS handshake with ${at} failed (${codeOf(error)}).`,
     fix: isDirect
       ? 'Direct TLS needs Postgres 17, PgBouncer 1.25 or Neon: remove sslnegotiation=direct from the connection string.'
       : 'Look at the server’s log: its TLS version or key may be too old.',

@@ -11,7 +11,12 @@ export async function askServer(
   const target = parseConnectionString(url)
   const { user, projectRef, provider } = target
   const { createDatabase } = await library()
-  const database = createDatabase({ url, ...(ca !== undefined && { tls: { ca } }) })
+  const database = createDatabase({
+    url,
+    ...(ca !== undefined && { tls: { ca } }),
+    // What there is to say of the string the command says itself.
+    onEvent: () => undefined,
+  })
   const connections = await database
     .run({}, ({ sql }) => readServerConnections(sql))
     .catch((cause: unknown) => {

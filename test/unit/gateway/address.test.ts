@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import {
   canonicalHost,
-  formatAddress,
   isIpAddress,
   isPublicAddress,
   parseAddress,
 } from '../../../src/gateway/address.ts'
+import { formatAddress } from '../../../src/wire/format-address.ts'
 
 describe('parseAddress', () => {
   it.each([

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createGateway, type GatewayOptions } from '../../../src/gateway/index.ts'
 
 const TOKEN = 'x'.repeat(32)
@@ -60,10 +60,13 @@ describe('the options of the gateway', () => {
 
   it('say what is missing where a runtime has WebSockets of its own', async () => {
     const headers = { upgrade: 'websocket', authorization: `Bearer ${TOKEN}` }
-    const response = await createGateway(LEAST).request('/v1?address=localhost:5432', { headers })
-    expect(await response.json()).toMatchObject({
-      code: 'ERR_OPTIONS',
-      hint: expect.stringContaining('upgradeWebSocket'),
-    })
+    const onEvent = vi.fn()
+    const gateway = createGateway({ ...LEAST, onEvent })
+    const response = await gateway.request('/v1?address=localhost:5432', { headers })
+    expect(await response.json()).toMatchObject({ code: 'ERR_OPTIONS' })
+    const hint = expect.stringContaining('upgradeWebSocket')
+    expect(onEvent.mock.calls).toEqual([
+      [{ type: 'refused', path: '/v1', code: 'ERR_OPTIONS', hint }],
+    ])
   })
 })

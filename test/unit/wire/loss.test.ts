@@ -24,6 +24,8 @@ describe('loss', () => {
     expect(error.code).toBe('ERR_CONNECT_TIMEOUT')
     expect(error.message).toMatch(/db\.test:6543.*1234 ms.*the TLS handshake/)
     expect(error.hint).toContain('connectTimeoutMs')
+    const ipv6 = loss.connectTimeout({ host: '2001:db8::1', port: 6543 }, 1234, 'it', false)
+    expect(ipv6.message).toContain('[2001:db8::1]:6543 did not answer')
   })
 
   it('closedEarly and closedByServer are both ERR_CONNECTION_LOST', () => {

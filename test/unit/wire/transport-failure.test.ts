@@ -27,6 +27,13 @@ describe('transportFailure', () => {
     expect(error.cause).toBe(cause)
   })
 
+  it('transportFailure puts brackets around the address of IPv6', () => {
+    const refused = new TransportError('refused', 'x')
+    expect(transportFailure(refused, { host: '::1', port: 1 }, false).message).toContain(
+      'Nothing accepts connections at [::1]:1.',
+    )
+  })
+
   it.each(WORDINGS)('transportFailure never calls %s retryable behind a statement', (reason) => {
     expect(transportFailure(new TransportError(reason, 'x'), ADDRESS, true).retryable).toBe(false)
   })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NullpoolError } from '../../../src/errors.ts'
+import { hyperdrive, type Profile } from '../../../src/wire/profile.ts'
 import { TransportError } from '../../../src/wire/transport.ts'
 import { MemoryBackend } from '../../support/memory-backend.ts'
 import { type MemoryWire, memoryWire } from '../../support/memory-driver.ts'
@@ -14,8 +15,8 @@ const LIMIT = 500
 const over = (): NullpoolError => new NullpoolError('ERR_SCOPE_CLOSED', 'The request is over.')
 
 /** A driver that has had one answer. */
-async function stage() {
-  const wire = memoryWire({ closeTimeoutMs: LIMIT })
+async function stage(profile?: Profile) {
+  const wire = memoryWire({ closeTimeoutMs: LIMIT, ...(profile ? { profile } : {}) })
   const driver = await wire.driver()
   driver.write(client.query('select 1'))
   const peer = await wire.login()
@@ -50,6 +51,17 @@ describe('Upstream.close', () => {
     await expectGoodbye(peer, closing)
     expect(wire.events.at(-1)).toBe('closed')
     expect(wire.upstream.connected).toBe(false)
+  })
+
+  it('Upstream.close does not wait for Hyperdrive to hang up, nor for its own deadline', async () => {
+    const { wire, peer } = await stage(hyperdrive)
+    peer.stallsClose = true
+    const closing = close(wire)
+    await rest()
+    expect(peer.unread).toBe('X')
+    expect(peer.ended).toBe('destroyed')
+    expect(closing.done).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('Upstream.close is idempotent: one goodbye, one event', async () => {
