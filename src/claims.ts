@@ -28,7 +28,12 @@ export interface Identity {
   key: string
 }
 
-/** For whom, with the settings that somebody wants beside. */
+/**
+ * For whom, with the settings that somebody wants beside.
+ *
+ * @throws {NullpoolError} `ERR_OPTIONS` for settings that are none or belong to the claims, `ERR_CLAIMS` for
+ *   claims that can be written and not be compared.
+ */
 export function identityOf(
   claims: readonly Setting[],
   settings: Readonly<Record<string, string>>,
@@ -36,13 +41,10 @@ export function identityOf(
   const more = readSettings(settings)
   refuseIdentity(more)
   const all = [...claims, ...more]
-  let key: string | undefined
-  return {
-    settings: all,
-    get key() {
-      key ??= identityKey(all)
-      return key
-    },
+  try {
+    return { settings: all, key: identityKey(all) }
+  } catch (cause) {
+    throw refused('are nested too deeply', cause)
   }
 }
 
@@ -78,7 +80,7 @@ export function claimSettings(
   { roles, anonymousRole }: RoleRules,
 ): Setting[] {
   const given = claims == null ? {} : snapshot(claims)
-  const { role = anonymousRole } = given
+  const role = Object.hasOwn(given, 'role') ? given.role : anonymousRole
   if (typeof role !== 'string' || !roles.includes(role)) {
     throw new NullpoolError(
       'ERR_CLAIMS',
