@@ -67,10 +67,13 @@ const MAX_CHARACTERS = 65_536
 /** NUL, and halves of characters: `jsonb` takes neither. */
 const NOT_JSONB = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i
 
+/** The claims that functions of Supabase's read by themselves: `auth.uid()`, `auth.role()`, `auth.email()`. */
+const CLAIMS_READ_ALONE = ['sub', 'role', 'email']
+
 /**
- * The settings under which statements run for somebody: `request.jwt.claims` as JSON, and `role`. Both
- * travel as bound values. Without claims, or without a role in them, it is the anonymous role, never the
- * connection's own.
+ * The settings under which statements run for somebody: `request.jwt.claims` as JSON, `role`, and the names
+ * that functions read which know older ones. All travel as bound values. Without claims, or without a role in
+ * them, it is the anonymous role, never the connection's own.
  *
  * @throws {NullpoolError} `ERR_CLAIMS` for a role that is not in the list, and for what is not the payload
  *   of a token. No message quotes a claim.
@@ -90,12 +93,26 @@ export function claimSettings(
       },
     )
   }
-  const json = JSON.stringify({ ...given, role })
+  const all: Record<string, unknown> = { ...given, role }
+  const json = JSON.stringify(all)
   if (json.length > MAX_CHARACTERS) throw refused(`are longer than ${MAX_CHARACTERS} characters`)
-  return [
-    ['request.jwt.claims', json],
-    ['role', role],
-  ]
+  return [['request.jwt.claims', json], ['role', role], ...olderSettings(all)]
+}
+
+/**
+ * What PostgREST told before version 9. Supabase's functions read it before `request.jwt.claims`, so that they
+ * would believe what a function has left there in the session. `auth.jwt()` takes an empty `request.jwt.claim`,
+ * which PostgREST never told, for none; for the others an empty one is nobody in functions of their time.
+ *
+ * @see https://github.com/supabase/auth/blob/master/migrations/20220224000811_update_auth_functions.up.sql
+ * @see https://github.com/supabase/auth/blob/master/migrations/20220531120530_add_auth_jwt_function.up.sql
+ */
+function olderSettings(claims: Record<string, unknown>): Setting[] {
+  const alone = CLAIMS_READ_ALONE.map((name): Setting => {
+    const value = Object.hasOwn(claims, name) ? (claims[name] ?? '') : ''
+    return [`request.jwt.claim.${name}`, typeof value === 'string' ? value : JSON.stringify(value)]
+  })
+  return [['request.jwt.claim', ''], ...alone]
 }
 
 /** What `JSON.parse` gives, also in another realm; no list, no promise, no instance of a class. */

@@ -142,14 +142,46 @@ describe('claimSettings', () => {
     )
   })
 
+  it('claimSettings tells each claim that functions read alone as JSON says it, and nothing of others', () => {
+    const alone = (claims: object): object => {
+      const all = claimSettings(claims as never, RULES)
+      return Object.fromEntries(all.slice(2))
+    }
+    const nothing = {
+      'request.jwt.claim': '',
+      'request.jwt.claim.sub': '',
+      'request.jwt.claim.role': 'anon',
+      'request.jwt.claim.email': '',
+    }
+    expect(alone({ aud: 's3cret', aal: 'aal2' })).toEqual(nothing)
+    expect(alone({ sub: null, email: undefined })).toEqual(nothing)
+    expect(alone({ sub: "it's 1", email: 'a@b.c', role: 'authenticated' })).toEqual({
+      'request.jwt.claim': '',
+      'request.jwt.claim.sub': "it's 1",
+      'request.jwt.claim.role': 'authenticated',
+      'request.jwt.claim.email': 'a@b.c',
+    })
+    expect(alone({ sub: 7, email: false })).toMatchObject({
+      'request.jwt.claim.sub': '7',
+      'request.jwt.claim.email': 'false',
+    })
+    expect(alone({ sub: { of: [1] } })).toMatchObject({ 'request.jwt.claim.sub': '{"of":[1]}' })
+  })
+
   it('claimSettings takes nothing from the prototype of objects', () => {
     const polluted = { role: 'authenticated', sub: '1', email: 'x' }
     Object.assign(Object.prototype, polluted)
     try {
       for (const claims of [null, {}]) {
-        const [json, role] = claimSettings(claims, RULES)
+        const [json, role, ...alone] = claimSettings(claims, RULES)
         expect(JSON.parse(json?.[1] ?? '')).toEqual({ role: 'anon' })
-        expect(role).toEqual(['role', 'anon'])
+        expect([role?.[1], ...alone.map(([, value]) => value)]).toEqual([
+          'anon',
+          '',
+          '',
+          'anon',
+          '',
+        ])
       }
     } finally {
       for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name)
