@@ -28,7 +28,12 @@ export interface Identity {
   key: string
 }
 
-/** For whom, with the settings that somebody wants beside. */
+/**
+ * For whom, with the settings that somebody wants beside.
+ *
+ * @throws {NullpoolError} `ERR_OPTIONS` for settings that are none or belong to the claims, `ERR_CLAIMS` for
+ *   claims that can be written and not be compared.
+ */
 export function identityOf(
   claims: readonly Setting[],
   settings: Readonly<Record<string, string>>,
@@ -36,13 +41,10 @@ export function identityOf(
   const more = readSettings(settings)
   refuseIdentity(more)
   const all = [...claims, ...more]
-  let key: string | undefined
-  return {
-    settings: all,
-    get key() {
-      key ??= identityKey(all)
-      return key
-    },
+  try {
+    return { settings: all, key: identityKey(all) }
+  } catch (cause) {
+    throw refused('are nested too deeply', cause)
   }
 }
 
@@ -65,10 +67,13 @@ const MAX_CHARACTERS = 65_536
 /** NUL, and halves of characters: `jsonb` takes neither. */
 const NOT_JSONB = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i
 
+/** The claims that functions of Supabase's read by themselves: `auth.uid()`, `auth.role()`, `auth.email()`. */
+const CLAIMS_READ_ALONE = ['sub', 'role', 'email']
+
 /**
- * The settings under which statements run for somebody: `request.jwt.claims` as JSON, and `role`. Both
- * travel as bound values. Without claims, or without a role in them, it is the anonymous role, never the
- * connection's own.
+ * The settings under which statements run for somebody: `request.jwt.claims` as JSON, `role`, and the names
+ * that functions read which know older ones. All travel as bound values. Without claims, or without a role in
+ * them, it is the anonymous role, never the connection's own.
  *
  * @throws {NullpoolError} `ERR_CLAIMS` for a role that is not in the list, and for what is not the payload
  *   of a token. No message quotes a claim.
@@ -78,7 +83,7 @@ export function claimSettings(
   { roles, anonymousRole }: RoleRules,
 ): Setting[] {
   const given = claims == null ? {} : snapshot(claims)
-  const { role = anonymousRole } = given
+  const role = Object.hasOwn(given, 'role') ? given.role : anonymousRole
   if (typeof role !== 'string' || !roles.includes(role)) {
     throw new NullpoolError(
       'ERR_CLAIMS',
@@ -88,12 +93,26 @@ export function claimSettings(
       },
     )
   }
-  const json = JSON.stringify({ ...given, role })
+  const all: Record<string, unknown> = { ...given, role }
+  const json = JSON.stringify(all)
   if (json.length > MAX_CHARACTERS) throw refused(`are longer than ${MAX_CHARACTERS} characters`)
-  return [
-    ['request.jwt.claims', json],
-    ['role', role],
-  ]
+  return [['request.jwt.claims', json], ['role', role], ...olderSettings(all)]
+}
+
+/**
+ * What PostgREST told before version 9. Supabase's functions read it before `request.jwt.claims`, so that they
+ * would believe what a function has left there in the session. `auth.jwt()` takes an empty `request.jwt.claim`,
+ * which PostgREST never told, for none; for the others an empty one is nobody in functions of their time.
+ *
+ * @see https://github.com/supabase/auth/blob/master/migrations/20220224000811_update_auth_functions.up.sql
+ * @see https://github.com/supabase/auth/blob/master/migrations/20220531120530_add_auth_jwt_function.up.sql
+ */
+function olderSettings(claims: Record<string, unknown>): Setting[] {
+  const alone = CLAIMS_READ_ALONE.map((name): Setting => {
+    const value = Object.hasOwn(claims, name) ? (claims[name] ?? '') : ''
+    return [`request.jwt.claim.${name}`, typeof value === 'string' ? value : JSON.stringify(value)]
+  })
+  return [['request.jwt.claim', ''], ...alone]
 }
 
 /** What `JSON.parse` gives, also in another realm; no list, no promise, no instance of a class. */

@@ -94,8 +94,9 @@ export interface Scope extends AsyncDisposable {
   /**
    * The same request and connection, for somebody: every statement of the scope that is returned runs as
    * the role and with the claims of a token, in the same round trips. For row-level security:
-   * `request.jwt.claims` holds the claims as JSON, `role` one of the option `roles`. Without claims it is
-   * the option `anonymousRole` (`anon`), never the connection's own role.
+   * `request.jwt.claims` holds the claims as JSON, `request.jwt.claim.sub`, `.role` and `.email` what
+   * Supabase's functions read first, `role` one of the option `roles`. Without claims it is the option
+   * `anonymousRole` (`anon`), never the connection's own role.
    *
    * **The token must have been verified**: this package does not look at signatures. Statements of `sql`
    * here, of the connection's own role, and statements there may be under way side by side; neither sees
@@ -107,8 +108,9 @@ export interface Scope extends AsyncDisposable {
    *   `{ 'app.tenant': '42' }`.
    *
    * @throws {NullpoolError} `ERR_CLAIMS`, before anything is sent: a role that is not in the list, claims
-   *   that are no plain object (a promise, a list, an instance of a class) or longer than 65,536 characters. From the first statement: a Hyperdrive
-   *   binding that may cache.
+   *   that are no plain object (a promise, a list, an instance of a class), longer than 65,536 characters or
+   *   nested too deeply. From the first statement: a Hyperdrive binding that may cache. `ERR_OPTIONS` for
+   *   settings that are no object of values by name, or belong to the claims.
    *
    * @see https://supabase.com/docs/guides/database/postgres/row-level-security
    */

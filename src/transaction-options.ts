@@ -41,6 +41,9 @@ const MAX_VALUE_LENGTH = 65_536
 
 type Check = (value: unknown) => boolean
 
+/** No list and no Map, whose entries are no properties. */
+const isObject: Check = (value) => Object.prototype.toString.call(value) === '[object Object]'
+
 const isBoolean: Check = (value) => typeof value === 'boolean'
 
 const OPTIONS: Record<keyof TransactionOptions, { fits: Check; takes: string }> = {
@@ -50,10 +53,7 @@ const OPTIONS: Record<keyof TransactionOptions, { fits: Check; takes: string }> 
   },
   readOnly: { fits: isBoolean, takes: 'true or false' },
   deferrable: { fits: isBoolean, takes: 'true or false' },
-  settings: {
-    fits: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    takes: 'an object of settings by name',
-  },
+  settings: { fits: isObject, takes: 'an object of settings by name' },
   retries: {
     fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 100,
     takes: 'a whole number from 0 to 100',
@@ -97,6 +97,7 @@ export function asksForNothing(options: TransactionOptions): boolean {
 
 /** Checks names and values; the values stay values all the way. */
 export function readSettings(settings: Readonly<Record<string, unknown>>): Setting[] {
+  if (!isObject(settings)) throw refused('Settings are an object of values by name.')
   const entries = Object.entries(settings)
   if (entries.length > MAX_SETTINGS) throw refused(`At most ${MAX_SETTINGS} settings are taken.`)
   return entries.map(([name, value]) => {

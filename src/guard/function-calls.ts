@@ -1,5 +1,5 @@
 import { isConstant, isTrue, textOf } from './constant.ts'
-import { nameOf, type Pieces } from './statement-pieces.ts'
+import { nameOf, namesAt, type Pieces } from './statement-pieces.ts'
 
 const ADVISORY = /^pg_(?:(?:try_)?advisory_lock(?:_shared)?|advisory_unlock(?:_shared|_all)?)$/
 
@@ -20,13 +20,13 @@ export function advisoryLock(pieces: Pieces): boolean {
 }
 
 export function settingCalls(pieces: Pieces): SettingCall[] {
-  return callsIn(pieces)
-    .filter((at) => nameOf(pieces[at]) === 'set_config')
-    .map((at) => {
-      const given = argumentsOf(pieces, at + 1)
-      const name = textOf(argument(given, 0, 'setting_name'))
-      return { name, isLocal: argument(given, 2, 'is_local') }
-    })
+  const calls = callsIn(pieces).filter((at) => nameOf(pieces[at]) === 'set_config')
+  const bounds = calls.length > 0 ? boundsOfArguments(pieces) : undefined
+  return calls.map((at) => {
+    const given = argumentsOf(pieces, bounds?.get(at + 1) ?? [])
+    const name = textOf(argument(given, 0, 'setting_name'))
+    return { name, isLocal: argument(given, 2, 'is_local') }
+  })
 }
 
 /** Whether `is_local` is a constant that may be false or NULL, which the server takes for false. */
@@ -41,8 +41,9 @@ export function updatesSettings(pieces: Pieces): boolean {
   return pieces.some((piece, at) => {
     if (piece !== 'update' || onlyDefines(pieces)) return false
     const only = pieces[at + 1] === 'only' ? at + 2 : at + 1
-    const isQualified = nameOf(pieces[only]) === 'pg_catalog' && pieces[only + 1] === '.'
-    return nameOf(pieces[isQualified ? only + 2 : only]) === 'pg_settings'
+    const name = pieces[only] === '(' ? only + 1 : only
+    const [view, schema = 'pg_catalog'] = namesAt(pieces, name).reverse()
+    return view === 'pg_settings' && schema === 'pg_catalog'
   })
 }
 
@@ -70,19 +71,29 @@ function argument(all: readonly Pieces[], place: number, name: string): Pieces {
   return all.find(isNamed)?.slice(3) ?? all[place] ?? []
 }
 
-/** Nobody writes more into one call by accident; calls inside of calls would be read again and again. */
-const MOST_PIECES = 200
-
-/** What is between the parentheses, by commas. */
-function argumentsOf(pieces: Pieces, open: number): string[][] {
-  const all: string[][] = [[]]
-  let depth = 0
-  for (const piece of pieces.slice(open, open + MOST_PIECES)) {
-    if (/^[([]$/.test(piece)) depth += 1
-    if (/^[)\]]$/.test(piece)) depth -= 1
-    if (depth === 0) break
-    if (piece === ',' && depth === 1) all.push([])
-    else if (piece !== '(' || depth > 1) all.at(-1)?.push(piece)
+/** Where parentheses open, what is between them, by commas: where it begins, each comma, where it ends. */
+function boundsOfArguments(pieces: Pieces): Map<number, number[]> {
+  const all = new Map<number, number[]>()
+  const open: number[][] = []
+  for (const [at, piece] of pieces.entries()) {
+    if (/^[([]$/.test(piece)) {
+      const bounds = [at]
+      all.set(at, bounds)
+      open.push(bounds)
+    } else if (piece === ',') open.at(-1)?.push(at)
+    else if (/^[)\]]$/.test(piece)) open.pop()?.push(at)
   }
   return all
+}
+
+/** Nobody writes more into one argument by accident; calls inside of calls would be read again and again. */
+const MOST_PIECES = 200
+
+/** What is cut off leaves a parenthesis open, so that the rest is neither a name nor clearly true. */
+function argumentsOf(pieces: Pieces, bounds: readonly number[]): Pieces[] {
+  return bounds.slice(1).map((end, n) => {
+    const start = (bounds[n] ?? 0) + 1
+    if (end - start <= MOST_PIECES) return pieces.slice(start, end)
+    return [...pieces.slice(start, start + MOST_PIECES), '(']
+  })
 }

@@ -1,7 +1,7 @@
 import { advisoryLock, staysSet, updatesSettings } from './function-calls.ts'
 import { changedIdentity, type IdentityChange } from './identity-change.ts'
 import { namedSetting } from './named-setting.ts'
-import { closingOf, has, nameOf, type Pieces, statementsOf } from './statement-pieces.ts'
+import { closingOf, has, namesAt, type Pieces, statementsOf } from './statement-pieces.ts'
 
 /** What a statement leaves behind in the session, or needs to find there. */
 export type SessionState =
@@ -117,8 +117,9 @@ function createsTemporary(pieces: Pieces): boolean {
   return isTemporary && !has(pieces, 'on', 'commit', 'drop')
 }
 
+/** The name of the database may come before it. */
 function isTemporarySchema(pieces: Pieces, at: number): boolean {
-  return pieces[at + 1] === '.' && TEMPORARY_SCHEMA.test(nameOf(pieces[at]))
+  return TEMPORARY_SCHEMA.test(namesAt(pieces, at).at(-2) ?? '')
 }
 
 /** `select … into [local | global] [temporary] [table] [pg_temp.]t`. */

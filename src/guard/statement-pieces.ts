@@ -77,6 +77,13 @@ export function nameOf(piece = ''): string {
   return piece.startsWith('"') ? piece.slice(1) : piece
 }
 
+/** The parts of a name that begins there: `database.schema.table`. */
+export function namesAt(pieces: Pieces, at: number): string[] {
+  const names = [nameOf(pieces[at])]
+  for (let dot = at + 1; pieces[dot] === '.'; dot += 2) names.push(nameOf(pieces[dot + 1]))
+  return names
+}
+
 /** Whether these come right behind each other. */
 export function has(pieces: Pieces, ...row: string[]): boolean {
   return pieces.some((_, at) => row.every((piece, n) => pieces[at + n] === piece))

@@ -19,6 +19,10 @@ function randomOf(seed: number): () => number {
   }
 }
 
+/** Where statements are told for whom they run, beside the role. */
+const CLAIMS =
+  '{request.jwt.claims,request.jwt.claim,request.jwt.claim.sub,request.jwt.claim.role,request.jwt.claim.email}'
+
 /** What somebody may see: what is public, and what is theirs. */
 function expectOwn(rows: Iterable<object>, user: number): void {
   for (const row of rows) {
@@ -134,7 +138,8 @@ describe.skipIf(!pgbouncer)('200 requests of 20 users on one pool', { timeout: 6
       return await scope.transaction(async (sql) => {
         const [left] = await sql`
           select pg_backend_pid() as pid, current_user as role, session_user as login,
-            nullif(current_setting('request.jwt.claims', true), '') as claims`
+            (select nullif(string_agg(current_setting(name, true), ''), '')
+              from unnest(${CLAIMS}::text[]) as name) as claims`
         inside += 1
         if (inside === poolSize) everybodyIsIn.resolve()
         await everybodyIsIn.promise

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { findSessionState, isSuspect } from '../../src/guard/session-state.ts'
 import { IDENTITY_STATEMENTS } from '../support/identity-statements.ts'
 import { CAUTIOUS, KEPT, SCHEMA, STATE, STATEMENTS, UNSEEN } from '../support/session-statements.ts'
+import { DATABASE } from '../support/setting-statements.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 const { postgres } = inject('servers')
@@ -50,9 +51,10 @@ describe('the guard, beside what a session really keeps', { timeout: 60_000 }, (
 
   /** Runs a text in a transaction, or by itself where it wants none. */
   const run = async (sql: Sql, text: string): Promise<void> => {
+    const here = text.replaceAll(DATABASE, bed.name)
     const drain = async (): Promise<void> => {
-      if (!text.startsWith('copy')) return void (await sql.unsafe(text).simple())
-      for await (const _ of await sql.unsafe(text).readable());
+      if (!text.startsWith('copy')) return void (await sql.unsafe(here).simple())
+      for await (const _ of await sql.unsafe(here).readable());
     }
     await sql.unsafe('begin').simple()
     try {

@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres'
 
 /**
- * Roles, `auth.uid()` and a table with policies, as Supabase has them. Roles belong to the whole server,
+ * Roles, `auth.uid()` and its like, and a table with policies, as Supabase has them. Roles belong to the whole server,
  * where several test files make them at once.
  */
 export async function makeSupabaseSchema(sql: Sql): Promise<void> {
@@ -21,9 +21,20 @@ export async function makeSupabaseSchema(sql: Sql): Promise<void> {
         nullif(current_setting('request.jwt.claims', true), '')
       )::jsonb $$;
     create function auth.uid() returns uuid language sql stable as $$
-      select (auth.jwt() ->> 'sub')::uuid $$;
+      select coalesce(
+        nullif(current_setting('request.jwt.claim.sub', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+      )::uuid $$;
     create function auth.role() returns text language sql stable as $$
-      select auth.jwt() ->> 'role' $$;
+      select coalesce(
+        nullif(current_setting('request.jwt.claim.role', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
+      ) $$;
+    create function auth.email() returns text language sql stable as $$
+      select coalesce(
+        nullif(current_setting('request.jwt.claim.email', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email'
+      ) $$;
 
     create table notes (
       id int generated always as identity primary key,

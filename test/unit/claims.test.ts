@@ -1,14 +1,14 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { type Claims, claimSettings } from '../../src/claims.ts'
+import { type Claims, claimSettings, identityOf } from '../../src/claims.ts'
 
 const ROLES = ['anon', 'authenticated']
 const RULES = { roles: ROLES, anonymousRole: 'anon' }
 
-function codeOf(claims: unknown): string {
+function codeOf(claims: unknown, settings: unknown = {}): string {
   try {
-    claimSettings(claims as never, RULES)
-    return 'taken'
+    const { key } = identityOf(claimSettings(claims as never, RULES), settings as never)
+    return key ? 'taken' : 'taken for nobody'
   } catch (error) {
     expect(String(error)).not.toContain('s3cret')
     return String(Reflect.get(error as object, 'code'))
@@ -97,7 +97,7 @@ describe('claimSettings', () => {
     }
     const payload: Payload = { sub: '1', role: 'authenticated' }
     const taken: Claims[] = [payload, { sub: '1', more: [1] }, {} as Record<string, unknown>]
-    expect(taken.map(codeOf)).toEqual(['taken', 'taken', 'taken'])
+    expect(taken.map((claims) => codeOf(claims))).toEqual(['taken', 'taken', 'taken'])
     // @ts-expect-error A promise is to be awaited.
     const promised: Claims = Promise.resolve(payload)
     // @ts-expect-error
@@ -108,7 +108,7 @@ describe('claimSettings', () => {
     const made: Claims = () => payload
     // @ts-expect-error
     const text: Claims = 'x'
-    const refused = [promised, listed, mapped, made, text].map(codeOf)
+    const refused = [promised, listed, mapped, made, text].map((claims) => codeOf(claims))
     expect(new Set(refused)).toEqual(new Set(['ERR_CLAIMS']))
   })
 
@@ -121,10 +121,71 @@ describe('claimSettings', () => {
     expect(() => claimSettings({ role: 'anon' }, rules)).toThrow(/not one that requests may have/)
   })
 
-  it('claimSettings refuses what is nested too deeply to write', () => {
-    let deep: object = {}
-    for (let level = 0; level < 100_000; level += 1) deep = { deep }
-    expect(codeOf({ role: 'anon', deep })).toBe('ERR_CLAIMS')
+  it('claimSettings refuses what is nested too deeply to write, and identityOf what is to compare', () => {
+    for (const around of [(inner: unknown) => ({ inner }), (inner: unknown) => [inner]]) {
+      let deep: unknown = 1
+      const outcomes = new Set<string>()
+      for (let depth = 1; depth <= 8_000; depth += 1) {
+        deep = around(deep)
+        if (depth % 250 === 0) outcomes.add(codeOf({ role: 'anon', deep }))
+      }
+      expect([...outcomes]).toEqual(['taken', 'ERR_CLAIMS'])
+    }
+  })
+
+  it('identityOf refuses settings that are no object of them', () => {
+    for (const settings of [null, 7, 'x', ['x'], new Map([['app.tenant', '1']]), () => ({})]) {
+      expect(codeOf({ role: 'anon' }, settings), String(settings)).toBe('ERR_OPTIONS')
+    }
+    expect(codeOf({ role: 'anon' }, Object.assign(Object.create(null), { 'a.b': '1' }))).toBe(
+      'taken',
+    )
+  })
+
+  it('claimSettings tells each claim that functions read alone as JSON says it, and nothing of others', () => {
+    const alone = (claims: object): object => {
+      const all = claimSettings(claims as never, RULES)
+      return Object.fromEntries(all.slice(2))
+    }
+    const nothing = {
+      'request.jwt.claim': '',
+      'request.jwt.claim.sub': '',
+      'request.jwt.claim.role': 'anon',
+      'request.jwt.claim.email': '',
+    }
+    expect(alone({ aud: 's3cret', aal: 'aal2' })).toEqual(nothing)
+    expect(alone({ sub: null, email: undefined })).toEqual(nothing)
+    expect(alone({ sub: "it's 1", email: 'a@b.c', role: 'authenticated' })).toEqual({
+      'request.jwt.claim': '',
+      'request.jwt.claim.sub': "it's 1",
+      'request.jwt.claim.role': 'authenticated',
+      'request.jwt.claim.email': 'a@b.c',
+    })
+    expect(alone({ sub: 7, email: false })).toMatchObject({
+      'request.jwt.claim.sub': '7',
+      'request.jwt.claim.email': 'false',
+    })
+    expect(alone({ sub: { of: [1] } })).toMatchObject({ 'request.jwt.claim.sub': '{"of":[1]}' })
+  })
+
+  it('claimSettings takes nothing from the prototype of objects', () => {
+    const polluted = { role: 'authenticated', sub: '1', email: 'x' }
+    Object.assign(Object.prototype, polluted)
+    try {
+      for (const claims of [null, {}]) {
+        const [json, role, ...alone] = claimSettings(claims, RULES)
+        expect(JSON.parse(json?.[1] ?? '')).toEqual({ role: 'anon' })
+        expect([role?.[1], ...alone.map(([, value]) => value)]).toEqual([
+          'anon',
+          '',
+          '',
+          'anon',
+          '',
+        ])
+      }
+    } finally {
+      for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name)
+    }
   })
 
   it('claimSettings takes what only looks like NUL', () => {

@@ -36,6 +36,11 @@ const TEXTS: Readonly<Record<string, (n: number) => string>> = {
   'words of an end': (n) => `commit${' and'.repeat(n)} cha`,
   parentheses: (n) => '('.repeat(n),
   'calls in calls': (n) => 'set_config('.repeat(n),
+  'arguments of one call': (n) => `select set_config('a'${', 1'.repeat(n)}, false)`,
+  'arguments in arguments': (n) => `select ${"set_config('a', 1, 2, ".repeat(n)}`,
+  'parentheses in a call': (n) =>
+    `select set_config('a', 'b', ${'('.repeat(n)}true${')'.repeat(n)})`,
+  'names of many parts': (n) => `update a${'.update a'.repeat(n)}`,
   'temporary names': (n) => `create temp${' temp .'.repeat(n)}`,
   settings: (n) => 'set local '.repeat(n),
   statements: (n) => 'set role x;'.repeat(n),

@@ -37,6 +37,7 @@ describe('changedIdentity', () => {
     "select set_config(E'\\x72ole', $1, true)",
     "select set_config('roles'::varchar(4), $1, true)",
     'select set_config(name, value, true) from settings',
+    `select set_config(${'('.repeat(150)}'a.b'${')'.repeat(150)}, $1, true)`,
     'select set_config(setting_name => $1, new_value => $2, is_local => true)',
   ])('changedIdentity sees that %j may', (text) => {
     expect(findSessionState(text).identity).toBe('possible')
@@ -45,6 +46,9 @@ describe('changedIdentity', () => {
   it.each([
     'set local statement_timeout = 5',
     'set local a.role = 5',
+    'set local.role = 5',
+    'reset local . role',
+    'reset session.authorization',
     "select set_config('app.role', 'x', true)",
     "select set_config('app.tenant', $1, true)",
     "select 'set role postgres'",
