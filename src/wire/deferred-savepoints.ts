@@ -7,9 +7,9 @@ const REPLIES = [Backend.parseComplete, Backend.bindComplete, Backend.commandCom
 const BEGINS = /^\s*savepoint\s+"(?:[^"\0]|"")+"\s*;?\s*$/i
 
 /** Nobody else names one so. */
-const OWN = /^(?:savepoint|release|rollback to) "nullpool \d/
+const OWN = /^(?:savepoint|release|rollback to) "nullpool (\d+)/
 
-const RELEASES_OWN = /^release "nullpool \d/
+const RELEASES_OWN = /^release "nullpool (\d+)/
 
 /** Without one of these words nothing ends a savepoint. */
 const MAY_END = /\b(?:release|rollback)\b/i
@@ -27,8 +27,9 @@ export function ownSavepoint(count: number, name: string): string {
  */
 export class DeferredSavepoints {
   #waiting: string[] = []
-  /** Whether all of our own are certain to be there when they are released. */
-  #certain = true
+  /** The numbers of our own of which one was spoken of last, and of which one may have ended without us. */
+  #last = 0
+  #doubtful = 0
 
   /** Whether something is to travel with what comes next. */
   get waiting(): boolean {
@@ -37,7 +38,9 @@ export class DeferredSavepoints {
 
   /** Takes the text of each statement: going back to a savepoint ends all that came behind it. */
   look(text: string): void {
-    this.#certain &&= OWN.test(text) || !MAY_END.test(text)
+    const own = OWN.exec(text)
+    if (own) this.#last = Math.max(this.#last, Number(own[1]))
+    else if (MAY_END.test(text)) this.#doubtful = this.#last
   }
 
   /**
@@ -50,10 +53,11 @@ export class DeferredSavepoints {
       this.#waiting.push(text)
       return 'SAVEPOINT'
     }
-    if (!RELEASES_OWN.test(text)) return undefined
+    const own = RELEASES_OWN.exec(text)
+    if (!own) return undefined
     const begins = text.replace('release', 'savepoint')
     if (this.#waiting.at(-1) === begins) this.#waiting.pop()
-    else if (this.#certain) this.#waiting.push(text)
+    else if (Number(own[1]) > this.#doubtful) this.#waiting.push(text)
     return 'RELEASE'
   }
 

@@ -1,7 +1,8 @@
+import type { Beginning } from './beginning.ts'
 import { Describing } from './describing.ts'
 import type { Place } from './description.ts'
 import { type FlightReceiver, NOBODY } from './flight-receiver.ts'
-import { isLastAnswer } from './flush-answers.ts'
+import { isLastAnswer, isRow } from './flush-answers.ts'
 import { answersWithoutRows, readyForQuery, rolledBack } from './local-answers.ts'
 import {
   Backend,
@@ -23,12 +24,6 @@ import { Replies, type Reply } from './replies.ts'
 import { endOfCommit, mayCopy } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
-/** Rows, or the end of a statement. */
-const ROWS: ReadonlySet<number> = new Set([
-  Backend.dataRow,
-  Backend.copyData,
-  Backend.commandComplete,
-])
 const ROW = [Backend.rowDescription, Backend.noData]
 
 /**
@@ -40,9 +35,8 @@ export class Flight {
   localAnswer: Uint8Array | undefined
   /** The status that the driver is told behind a local answer, where it is not the server's. */
   localStatus: TransactionStatus | undefined
-  /** The deferred statements that begin its transaction, and savepoints in it, and travel with it. */
-  begins: string | undefined
-  savepoints: readonly string[] = []
+  /** The deferred statements that travel with it. */
+  beginning: Beginning | undefined
   /** What goes before its second part too, where that is a transaction of its own. */
   repeats: Preparation | undefined
   /** The transaction that was begun for it. */
@@ -127,7 +121,7 @@ export class Flight {
       this.complete &&
       !this.alone &&
       // Whether its transaction has begun is for the server to say.
-      this.begins === undefined &&
+      this.beginning?.begin === undefined &&
       !this.localAnswer &&
       !this.#outgoing.isHeld &&
       !(this.statement && mayCopy(this.statement))
@@ -269,7 +263,8 @@ export class Flight {
   }
 
   /** What the driver gets of a server's message: itself, nothing, or something in its place. */
-  reply(message: Uint8Array): Uint8Array | undefined {
+  reply(received: Uint8Array): Uint8Array | undefined {
+    const message = this.beginning?.told(received) ?? received
     if (message[0] === Backend.readyForQuery && this.#outgoing.isHeld) {
       this.awaitsServer = this.#outgoing.release()
       return this.complete && !this.awaitsServer ? message : undefined
@@ -295,7 +290,7 @@ export class Flight {
   /** Notes whose turn it is after a message of the server. */
   answered(type: number): void {
     if (this.#outgoing.isHeld) return
-    if (ROWS.has(type)) this.firstRowAt ??= Date.now()
+    if (isRow(type)) this.firstRowAt ??= Date.now()
     if (type === Backend.copyInResponse) {
       this.copying = true
       this.awaitsServer = false

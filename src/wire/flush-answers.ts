@@ -18,3 +18,9 @@ const LAST_ANSWERS: Readonly<Record<number, readonly number[]>> = {
 export function isLastAnswer(request: number, reply: number): boolean {
   return LAST_ANSWERS[request]?.includes(reply) ?? false
 }
+
+/** Whether a reply is a row, or the end of a statement. */
+export function isRow(reply: number): boolean {
+  const { commandComplete, copyData, dataRow } = Backend
+  return reply === dataRow || reply === copyData || reply === commandComplete
+}

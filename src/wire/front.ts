@@ -150,8 +150,7 @@ export class Front implements FlightReceiver, UpstreamUser {
   finished(flight: Flight, status: TransactionStatus): void {
     this.#flights = this.#flights.filter((other) => other !== flight)
     if (this.#current === flight) this.#current = undefined
-    this.#status = status
-    this.#transaction.status = status
+    this.#status = this.#transaction.finished(flight, status)
     this.#upstream.where.ended(flight, status)
   }
 

@@ -284,7 +284,7 @@ export class Session {
   #finishHere(flight: Flight): void {
     if (this.#flights[0] !== flight) return
     flight.taken()
-    flight.receiver.receive(readyForQuery(this.status))
+    flight.receiver.receive(readyForQuery(flight.beginning?.isMissing ? 'T' : this.status))
     this.#finish(flight)
     this.#watch()
   }

@@ -1,3 +1,4 @@
+import { Beginning } from './beginning.ts'
 import { controlWords } from './control-statement.ts'
 import { DeferredSavepoints, preparationOf } from './deferred-savepoints.ts'
 import type { Flight } from './flight.ts'
@@ -5,6 +6,7 @@ import { Backend, statementMessages, statementText, type TransactionStatus } fro
 import { OwnTransaction } from './own-transaction.ts'
 import type { Preparation } from './prologue.ts'
 import { ReadingEnd } from './reading-end.ts'
+import type { Reply } from './replies.ts'
 import { namesValues, statementHeads } from './statement-heads.ts'
 import {
   chaining,
@@ -23,9 +25,7 @@ import {
   modesOf,
 } from './transaction-control.ts'
 
-const NOTHING: Preparation = { messages: [], replies: [] }
-
-const REPLIES_OF_BEGIN = [Backend.parseComplete, Backend.bindComplete, Backend.commandComplete]
+const START = [Backend.parseComplete, Backend.bindComplete]
 
 /** What is known of a transaction that is over, or would be if its connection ended now. */
 export type Outcome = 'committed' | 'rolled back' | 'unknown'
@@ -133,15 +133,24 @@ export class Transaction {
   departs(flight: Flight, status: TransactionStatus, settled: boolean): void {
     if (flight.localAnswer || flight.sent || flight.prepared) return
     if (this.#savepoints.waiting && leaves(flight)) this.#savepoints.take()
-    if (this.deferred !== undefined) this.#begin(flight, this.deferred)
-    else if (this.#prologue && status === 'I') this.#open(flight, this.#prologue, settled)
-    else if (this.#savepoints.waiting) this.#prepare(flight)
+    const begins = this.deferred !== undefined
+    if (!begins && this.#prologue && status === 'I') this.#open(flight, this.#prologue, settled)
+    else if (begins || this.#savepoints.waiting) this.#begin(flight, this.deferred)
   }
 
   /** The flight was not sent after all, and what it was to begin has not begun. */
-  returned({ begins, savepoints }: Flight): void {
-    this.deferred ??= begins
-    this.#savepoints.restore(savepoints)
+  returned(flight: Flight): void {
+    this.deferred ??= flight.beginning?.begin
+    this.#savepoints.restore(flight.beginning?.savepoints ?? [])
+    flight.beginning = undefined
+  }
+
+  /** Takes where the server stands behind a flight; returns where its driver does. */
+  finished(flight: Flight, status: TransactionStatus): TransactionStatus {
+    const isMissing = flight.sent && flight.beginning?.isMissing
+    if (isMissing) this.returned(flight)
+    this.status = isMissing ? 'T' : status
+    return this.status
   }
 
   /** Answers `BEGIN`, its modes, and the end of a transaction that no server has heard of. */
@@ -166,21 +175,18 @@ export class Transaction {
     }
   }
 
-  #begin(flight: Flight, begin: string): void {
+  #begin(flight: Flight, begin: string | undefined): void {
     this.deferred = undefined
-    flight.begins = begin
-    this.#prepare(flight, this.#beginning(begin))
-  }
-
-  #prepare(flight: Flight, { messages, replies }: Preparation = NOTHING): void {
-    flight.savepoints = this.#savepoints.take()
-    const savepoints = preparationOf(flight.savepoints)
-    const before = [
-      [...messages, ...savepoints.messages],
-      [...replies, ...savepoints.replies],
-    ] as const
-    if (extend(flight)) flight.prepend(...before)
-    else flight.sendBefore(...before)
+    const beginning = new Beginning(begin, this.#savepoints.take(), leaves(flight))
+    flight.beginning = beginning
+    const parts = [
+      ...(begin === undefined ? [] : [this.#startOf(begin, beginning.begun)]),
+      preparationOf(beginning.savepoints),
+    ]
+    const messages = parts.flatMap((part) => part.messages)
+    const replies = parts.flatMap((part) => part.replies)
+    if (extend(flight)) flight.prepend(messages, replies)
+    else flight.sendBefore(messages, replies)
   }
 
   /** A flight that is a transaction by itself. */
@@ -193,17 +199,17 @@ export class Transaction {
     // In the simple protocol there is room for settings only in a transaction of its own.
     flight.alone = true
     if (!settled) return
-    const beginning = this.#beginning('begin')
-    flight.sendBefore(beginning.messages, beginning.replies)
+    const start = this.#startOf('begin', Backend.commandComplete)
+    flight.sendBefore(start.messages, start.replies)
     flight.own = new OwnTransaction()
   }
 
-  #beginning(begin: string): Preparation {
+  #startOf(begin: string, begun: Reply): Preparation {
     const question = this.#readingEnd?.question
     const { messages = [], replies = [] } = this.#prologue ?? {}
     return {
       messages: [...statementMessages(begin), ...(question?.messages ?? []), ...messages],
-      replies: [...REPLIES_OF_BEGIN, ...(question?.replies ?? []), ...replies],
+      replies: [...START, begun, ...(question?.replies ?? []), ...replies],
     }
   }
 }

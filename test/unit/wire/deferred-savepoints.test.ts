@@ -70,13 +70,18 @@ describe('DeferredSavepoints', () => {
   })
 
   it.each(['rollback to "a"', 'select 1; ROLLBACK TO a', 'release a', 'select $$ release $$'])(
-    'releases none behind %j, which may have ended it',
+    'releases none that was open at %j, which may have ended it',
     (text) => {
       const savepoints = new DeferredSavepoints()
+      savepoints.look(`savepoint ${ONE}`)
       savepoints.look(text)
       savepoints.look('select 1')
+      savepoints.look(`savepoint ${TWO}`)
       expect(savepoints.defer(`release ${ONE}`)).toBe('RELEASE')
       expect(savepoints.take()).toEqual([])
+      // What has begun behind it is certain to be there.
+      savepoints.defer(`release ${TWO}`)
+      expect(savepoints.take()).toEqual([`release ${TWO}`])
     },
   )
 

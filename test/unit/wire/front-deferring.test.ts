@@ -114,20 +114,35 @@ describe('Front of a driver that begins a transaction', () => {
     },
   )
 
-  it('runs nothing outside of a transaction that could not begin', async () => {
-    for (const [text, sent] of [
-      ['insert 1; insert 2', 'PBES'],
-      ['insert 1', 'PBEPBDES'],
-    ] as const) {
-      const { wire, driver } = await begin()
-      driver.write(client.query(text))
-      const peer = await wire.login()
-      await peer.expect(...sent)
-      peer.send(server.errorMessage('ERROR', '25006', 'hot standby'), server.ready())
-      expect(await driver.until('Z')).toEqual(['E', 'ZI'])
-      await rest()
-      expect(peer.unread).toBe('')
-    }
+  it.each([
+    ['insert 1; insert 2', 'PBES'],
+    ['insert 1', 'PBEPBDES'],
+  ])('runs nothing outside of a transaction that could not begin with %j', async (text, sent) => {
+    const { wire, driver } = await begin()
+    driver.write(client.query(text))
+    const peer = await wire.login()
+    await peer.expect(...sent)
+    peer.send(server.errorMessage('ERROR', '57014', 'cancelled'), server.ready())
+    expect(await driver.until('Z')).toEqual(['E', 'ZT'])
+    driver.write(client.query('savepoint "s0"'))
+    expect(await driver.until('Z')).toEqual(['C', 'ZT'])
+    driver.write(client.query('select 1'))
+    await peer.expect(...'PBEPBEPBDES')
+    expect(texts(peer).slice(-2)).toEqual(['begin', 'select 1'])
+    peer.send(begun, server.parseComplete, server.bindComplete, server.commandComplete('SAVEPOINT'))
+    peer.send(server.parseComplete, server.bindComplete, rows)
+    expect(await driver.until('Z')).toEqual(['T', 'D', 'C', 'ZT'])
+  })
+
+  it('takes one that could not begin for over where its driver has left it', async () => {
+    const { wire, driver } = await begin()
+    driver.write(client.query('commit; select 1'))
+    const peer = await wire.login()
+    await peer.expect(...'PBES')
+    peer.send(server.errorMessage('ERROR', '57014', 'cancelled'), server.ready())
+    expect(await driver.until('Z')).toEqual(['E', 'ZI'])
+    driver.write(client.query('select 1'))
+    await peer.expect('Q')
   })
 
   it.each([
