@@ -56,6 +56,8 @@ export class Flight {
   /** The Parse or Query that came last, and where it runs, whatever it changes. */
   statement: Uint8Array | undefined
   place: Place | undefined
+  /** Whether its driver has asked what its statement takes: a part of the answer is told. */
+  asked = false
   /** Whether its Sync or Query is there, so that nothing but COPY data can follow. */
   complete = false
   /** Whether the server owes an answer; otherwise the driver is to go on. */
@@ -171,6 +173,7 @@ export class Flight {
    */
   describe(): void {
     if (!this.statement || !this.place) return
+    this.asked = true
     this.#describing = new Describing(this.place, this.statement)
     this.localAnswer = this.#describing.answer
     if (this.localAnswer) return

@@ -104,10 +104,9 @@ export class Transaction {
   }
 
   #answer(flight: Flight, status: TransactionStatus, words: string | undefined): void {
-    // Of whatever was asked about first, a part has been answered.
-    if (flight.queries !== 1 || !flight.statement) return
+    if (flight.queries !== 1 || !flight.statement || flight.asked) return
     if (words) return this.#control(flight, status, words)
-    if (flight.requests.includes('H') || (this.deferred === undefined && status !== 'T')) return
+    if (this.deferred === undefined && status !== 'T') return
     const tag = this.#savepoints.defer(statementText(flight.statement))
     if (tag) flight.answerHere(tag, 'T')
   }

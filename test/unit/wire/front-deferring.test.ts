@@ -134,6 +134,35 @@ describe('Front of a driver that begins a transaction', () => {
     expect(await driver.until('Z')).toEqual(['T', 'D', 'C', 'ZT'])
   })
 
+  it('leaves a BEGIN to the server whose driver has asked about it before, and heard', async () => {
+    const wire = memoryWire({ queryTimeoutMs: 3_000 })
+    const driver = await wire.driver()
+    const text = 'begin isolation level repeatable read, read only, not deferrable'
+    const ask = [client.parse(text), client.describeStatement, client.flush]
+    const go = [client.bind(), client.execute, client.sync]
+    const answer = [server.parseComplete, server.parameterDescription(0), server.noData]
+    const ran = [server.bindComplete, server.commandComplete('BEGIN'), server.ready('T')]
+    driver.write(...ask)
+    const peer = await wire.login()
+    await peer.expect(...'PDS')
+    peer.send(...answer, server.ready())
+    expect(await driver.until('n')).toEqual(['1', 't', 'n'])
+    driver.write(...go)
+    await peer.expect(...'PBES')
+    peer.send(server.parseComplete, ...ran)
+    expect(await driver.until('Z')).toEqual(['2', 'C', 'ZT'])
+    driver.write(client.query('commit'))
+    await peer.expect('Q')
+    peer.send(server.commandComplete('COMMIT'), server.ready())
+    expect(await driver.until('Z')).toEqual(['C', 'ZI'])
+    driver.write(...ask)
+    expect(await driver.until('n')).toEqual(['1', 't', 'n'])
+    driver.write(...go)
+    await peer.expect(...'PDBES')
+    peer.send(...answer, ...ran)
+    expect(await driver.until('Z')).toEqual(['2', 'C', 'ZT'])
+  })
+
   it('takes one that could not begin for over where its driver has left it', async () => {
     const { wire, driver } = await begin()
     driver.write(client.query('commit; select 1'))
