@@ -7,6 +7,7 @@ import {
   TransportError,
   type TransportFailureReason,
 } from '../wire/transport.ts'
+import { CERTIFICATE_HINTS } from './certificate-hints.ts'
 import { authorityOf } from './supabase-authority.ts'
 
 /** Bytes that one read may bring. */
@@ -188,12 +189,8 @@ function tlsReason(error: unknown): TransportFailureReason {
 function hintFor(reason: TransportFailureReason, message: string): string | undefined {
   if (reason === 'unsupported') return 'Allow Deno the network: --allow-net, with host and port.'
   if (reason !== 'tls-untrusted') return undefined
-  if (/expired/i.test(message)) return 'It has expired: renew it at the server.'
-  if (/not ?valid ?yet/i.test(message)) {
-    return 'It is not valid yet: look at the clock of this machine, or issue it again at the server.'
-  }
-  if (/not ?valid ?for ?name/i.test(message)) {
-    return 'It is made out to another name: use that name as the host, or set tls: { serverName }.'
-  }
+  if (/expired/i.test(message)) return CERTIFICATE_HINTS.expired
+  if (/not ?valid ?yet/i.test(message)) return CERTIFICATE_HINTS.early
+  if (/not ?valid ?for ?name/i.test(message)) return CERTIFICATE_HINTS.name
   return 'Pass the root certificate of its authority as tls: { ca }, or to Deno as DENO_CERT.'
 }

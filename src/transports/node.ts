@@ -9,6 +9,7 @@ import {
   TransportError,
   type TransportFailureReason,
 } from '../wire/transport.ts'
+import { CERTIFICATE_HINTS } from './certificate-hints.ts'
 import { authorityOf } from './supabase-authority.ts'
 
 /** Bytes that may wait to be read before the socket is paused. */
@@ -177,13 +178,9 @@ function failure(error: Error, reason: TransportFailureReason): TransportError {
 }
 
 function untrustedHint(code: string): string {
-  if (code === 'CERT_HAS_EXPIRED') return 'It has expired: renew it at the server.'
-  if (code === 'CERT_NOT_YET_VALID') {
-    return 'It is not valid yet: look at the clock of this machine, or issue it again at the server.'
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return 'It is made out to another name: use that name as the host, or set tls: { serverName }.'
-  }
+  if (code === 'CERT_HAS_EXPIRED') return CERTIFICATE_HINTS.expired
+  if (code === 'CERT_NOT_YET_VALID') return CERTIFICATE_HINTS.early
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return CERTIFICATE_HINTS.name
   return 'Pass the root certificate of its authority as tls: { ca }.'
 }
 

@@ -7,9 +7,7 @@ const REPLIES = [Backend.parseComplete, Backend.bindComplete, Backend.commandCom
 const BEGINS = /^\s*savepoint\s+"(?:[^"\0]|"")+"\s*;?\s*$/i
 
 /** Nobody else names one so. */
-const OWN = /^(?:savepoint|release|rollback to) "nullpool (\d+)/
-
-const RELEASES_OWN = /^release "nullpool (\d+)/
+const OWN = /^(savepoint|release|rollback to) "nullpool (\d+)/
 
 /** Without one of these words nothing ends a savepoint. */
 const MAY_END = /\b(?:release|rollback)\b/i
@@ -39,7 +37,7 @@ export class DeferredSavepoints {
   /** Takes the text of each statement: going back to a savepoint ends all that came behind it. */
   look(text: string): void {
     const own = OWN.exec(text)
-    if (own) this.#last = Math.max(this.#last, Number(own[1]))
+    if (own) this.#last = Math.max(this.#last, Number(own[2]))
     else if (MAY_END.test(text)) this.#doubtful = this.#last
   }
 
@@ -53,11 +51,11 @@ export class DeferredSavepoints {
       this.#waiting.push(text)
       return 'SAVEPOINT'
     }
-    const own = RELEASES_OWN.exec(text)
-    if (!own) return undefined
+    const [, what, count] = OWN.exec(text) ?? []
+    if (what !== 'release') return undefined
     const begins = text.replace('release', 'savepoint')
     if (this.#waiting.at(-1) === begins) this.#waiting.pop()
-    else if (Number(own[1]) > this.#doubtful) this.#waiting.push(text)
+    else if (Number(count) > this.#doubtful) this.#waiting.push(text)
     return 'RELEASE'
   }
 

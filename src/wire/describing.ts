@@ -2,7 +2,8 @@ import { type Description, type Descriptions, type Place, statementKey } from '.
 import { Backend } from './messages.ts'
 import type { Expected } from './replies.ts'
 
-const ROW = [Backend.rowDescription, Backend.noData]
+/** What a server says of the rows of a statement. */
+export const ROW: readonly number[] = [Backend.rowDescription, Backend.noData]
 
 /** Whether a Flush now asks what the unnamed statement takes and gives, and for nothing else. */
 export function asksToDescribe(flight: {

@@ -1,5 +1,4 @@
-import { Flight } from './flight.ts'
-import { queryMessage } from './messages.ts'
+import { rollback } from './rollback.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -25,6 +24,6 @@ export async function settle(session: Session): Promise<void> {
 async function rollBack(session: Session): Promise<void> {
   if (session.status === 'I' || session.ended) return
   const idle = session.nextIdle()
-  session.run(Flight.internal(queryMessage('rollback')))
+  session.run(rollback())
   await idle
 }

@@ -1,9 +1,10 @@
 import type { Beginning } from './beginning.ts'
-import { Describing } from './describing.ts'
+import type { Commit } from './commit.ts'
+import { Describing, ROW } from './describing.ts'
 import type { Place } from './description.ts'
 import { type FlightReceiver, NOBODY } from './flight-receiver.ts'
 import { isLastAnswer, isRow } from './flush-answers.ts'
-import { answersWithoutRows, readyForQuery, rolledBack } from './local-answers.ts'
+import { answersWithoutRows, readyForQuery } from './local-answers.ts'
 import {
   Backend,
   concat,
@@ -21,10 +22,9 @@ import { Outgoing } from './outgoing.ts'
 import type { OwnTransaction } from './own-transaction.ts'
 import type { Preparation } from './prologue.ts'
 import { Replies, type Reply } from './replies.ts'
-import { endOfCommit, mayCopy } from './transaction-control.ts'
+import { mayCopy } from './transaction-control.ts'
 
 const NOTHING = new Uint8Array()
-const ROW = [Backend.rowDescription, Backend.noData]
 
 /**
  * What a driver sends as one turn: it ends with one Sync or one simple Query, and one ReadyForQuery
@@ -47,10 +47,8 @@ export class Flight {
   prepared = false
   /** Whether it can neither follow another one nor be followed. */
   alone = false
-  /** Whether it commits: the server may answer that it has rolled back. */
-  commits = false
-  /** What became of the transaction that it commits. */
-  ended: ReturnType<typeof endOfCommit>
+  /** The transaction's end, where it commits. */
+  commit: Commit | undefined
   /** Statements in it. */
   queries = 0
   /** The Parse or Query that came last, and where it runs, whatever it changes. */
@@ -82,13 +80,6 @@ export class Flight {
 
   constructor(receiver: FlightReceiver) {
     this.#receiver = receiver
-  }
-
-  /** A flight of the wire's own, whose answer interests nobody. */
-  static internal(message: Uint8Array): Flight {
-    const flight = new Flight(NOBODY)
-    flight.add(message)
-    return flight
   }
 
   /** Whoever is told of the answers. */
@@ -283,11 +274,8 @@ export class Flight {
     // What was to follow was meant for a question, or a transaction, that there is not.
     if (message[0] === Backend.errorResponse) this.#outgoing.drop()
     if (!this.replies.passes(message)) return this.own?.release()
-    if (!this.commits) return this.own ? this.own.pass(message) : message
-    this.ended ??= endOfCommit(message)
-    return this.ended === 'rolled back' && message[0] === Backend.commandComplete
-      ? rolledBack()
-      : message
+    if (this.commit) return this.commit.pass(message)
+    return this.own ? this.own.pass(message) : message
   }
 
   /** Notes whose turn it is after a message of the server. */

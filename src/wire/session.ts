@@ -26,9 +26,7 @@ import { Turn } from './turn.ts'
 import { Waiters } from './waiters.ts'
 import { checkAnswer } from './well-formed.ts'
 
-/**
- * One authenticated connection. It carries flights in order and knows whose turn it is.
- */
+/** One authenticated connection. It carries flights in order and knows whose turn it is. */
 export class Session {
   /** The transaction status of the last ReadyForQuery. */
   status: TransactionStatus = 'I'

@@ -1,4 +1,5 @@
 import { Beginning } from './beginning.ts'
+import { Commit } from './commit.ts'
 import { controlWords } from './control-statement.ts'
 import { DeferredSavepoints, preparationOf } from './deferred-savepoints.ts'
 import type { Flight } from './flight.ts'
@@ -71,8 +72,8 @@ export class Transaction {
 
   get outcome(): Outcome {
     if (this.#committedEmpty) return 'committed'
-    const { ended, sent } = this.#commit ?? {}
-    return ended ?? (sent ? 'unknown' : 'rolled back')
+    const { commit, sent } = this.#commit ?? {}
+    return commit?.ended ?? (sent ? 'unknown' : 'rolled back')
   }
 
   /** Whether its end can fail, or has an effect, although it was begun to read. */
@@ -95,8 +96,9 @@ export class Transaction {
   reviews(flight: Flight, status: TransactionStatus, settled: boolean): void {
     const words = flight.statement && controlWords(flight.statement)
     if (!flight.localAnswer) this.#restrict(flight, words)
-    flight.commits = words !== undefined && !flight.localAnswer && commits(words)
-    if (flight.commits) this.#commit = flight
+    const isCommit = words !== undefined && !flight.localAnswer && commits(words)
+    flight.commit = isCommit ? new Commit() : undefined
+    if (isCommit) this.#commit = flight
     // What became of the one before is no answer for the next.
     else if (words && /^(begin|start)/.test(words)) this.#forget()
     if (flight.complete && !flight.localAnswer && settled) this.#answer(flight, status, words)

@@ -1,16 +1,15 @@
 import type { NullpoolError } from '../errors.ts'
 import { Cancellation } from './cancellation.ts'
 import { Deadline, settledWithin } from './deadline.ts'
-import { Dial } from './dial.ts'
-import { Flight } from './flight.ts'
+import type { Flight } from './flight.ts'
 import type { FlightCarrier } from './flight-carrier.ts'
 import { FlightQueue } from './flight-queue.ts'
 import { errorResponse } from './local-answers.ts'
 import { afterOthers, repeated, streamIdle, transactionIdle } from './loss.ts'
-import { queryMessage } from './messages.ts'
+import { rollback } from './rollback.ts'
 import type { Session } from './session.ts'
-import { ownSessions } from './session-source.ts'
 import type { UpstreamEvents, UpstreamOptions, UpstreamUser } from './upstream-events.ts'
+import { UpstreamSession } from './upstream-session.ts'
 import { UpstreamUsers } from './upstream-users.ts'
 import { WaitingDeadline } from './waiting-deadline.ts'
 import { Whereabouts } from './whereabouts.ts'
@@ -27,9 +26,7 @@ export class Upstream implements FlightCarrier {
   #events: UpstreamEvents
   #users = new UpstreamUsers()
   #queue: FlightQueue
-  #dial: Dial | undefined
-  #session: Session | undefined
-  #closing: Promise<void> | undefined
+  #connection: UpstreamSession
   #failure: (() => NullpoolError) | undefined
   #transaction = new Deadline()
   #waiting: WaitingDeadline
@@ -47,9 +44,9 @@ export class Upstream implements FlightCarrier {
     this.#options = options
     this.#events = events
     this.where = new Whereabouts(options.route.address, options.credentials)
+    this.#connection = new UpstreamSession(options, events)
     this.#queue = new FlightQueue(options.route.profile.concurrency)
-    const isBusy = (): boolean => this.inTransaction
-    this.#waiting = new WaitingDeadline(this.#queue, options.queryTimeoutMs, isBusy)
+    this.#waiting = new WaitingDeadline(this.#queue, options, () => this.inTransaction)
     this.#cancellation = new Cancellation(options.route, (work) => events.background(work))
   }
 
@@ -65,7 +62,11 @@ export class Upstream implements FlightCarrier {
 
   /** Whether a connection is open or being opened or closed. */
   get connected(): boolean {
-    return (this.#session ?? this.#dial ?? this.#closing) !== undefined
+    return this.#connection.connected
+  }
+
+  get #session(): Session | undefined {
+    return this.#connection.current
   }
 
   /**
@@ -101,14 +102,7 @@ export class Upstream implements FlightCarrier {
   /** Connects before the first flight asks for it. */
   open(): void {
     if (this.connected || this.#failure) return
-    const { sessions = ownSessions, meter } = this.#options
-    const atHand = sessions.take?.(this.#told, meter)
-    if (atHand) return this.#opened(atHand, 0)
-    const dial = new Dial()
-    this.#dial = dial
-    this.#events.opening()
-    const opening = sessions.open(dial, this.#options, this.#told)
-    opening.then((session) => this.#opened(session, Date.now() - dial.startedAt), this.#told.lost)
+    this.#connection.open(this.#told, (session, ms) => this.#opened(session, ms))
   }
 
   /** Queues a flight that has something to send. */
@@ -165,9 +159,8 @@ export class Upstream implements FlightCarrier {
 
   /** Closes an idle connection; the next flight opens another. Never rejects. */
   release(): Promise<void> {
-    const session = this.#session
-    if (!session || this.busy || this.inTransaction) return this.#closing ?? Promise.resolve()
-    return this.#close(session)
+    const isIdle = !this.busy && !this.inTransaction
+    return isIdle ? this.#close() : (this.#connection.closing ?? Promise.resolve())
   }
 
   /**
@@ -185,9 +178,9 @@ export class Upstream implements FlightCarrier {
     const session = this.#session
     if (session) this.#abandon()
     this.#stop(failure, this.#options.closeTimeoutMs)
-    this.#dial?.giveUp()
-    if (!session) return this.#closing ?? Promise.resolve()
-    const closing = this.#close(session, error)
+    this.#connection.giveUp()
+    const closing = this.#close(error)
+    if (!session) return closing
     const limitMs = Math.min(cancelAfterMs, this.#options.closeTimeoutMs / 2)
     void settledWithin(closing, limitMs).then((ended) => {
       if (!ended) void this.#cancellation.pursueAll(session, () => this.#queue.nextEnd())
@@ -195,29 +188,17 @@ export class Upstream implements FlightCarrier {
     return closing
   }
 
-  #close(session: Session, error?: NullpoolError): Promise<void> {
-    this.#session = undefined
-    const { sessions = ownSessions, closeTimeoutMs } = this.#options
-    const isBack = sessions.giveBack?.(session, this.#cancellation)
-    if (isBack) return Promise.resolve(this.#events.closed(error))
-    const goodbye = settledWithin(sessions.close(session, this.#cancellation), closeTimeoutMs)
-    this.#closing = goodbye.then((ended) => {
-      if (!ended) session.destroy()
-      this.#closing = undefined
-      this.#events.closed(error)
-      this.#pump()
-    })
-    return this.#closing
+  #close(error?: NullpoolError): Promise<void> {
+    return this.#connection.close(this.#cancellation, error, () => this.#pump())
   }
 
   #opened(session: Session, durationMs: number): void {
-    this.#dial = undefined
     if (this.#failure) {
       if (session.ended) return
       session.destroy()
       return this.#events.closed(undefined)
     }
-    this.#session = session
+    this.#connection.hold(session)
     this.where.follow(session.searchPath)
     if (this.#hurried) session.hurry(this.#options.closeTimeoutMs)
     this.#events.opened(durationMs)
@@ -230,7 +211,7 @@ export class Upstream implements FlightCarrier {
       const flight = this.#queue.next(this.#session?.status)
       if (!flight || this.#failure) return
       this.#transaction.stop()
-      if (this.#closing !== undefined) return
+      if (this.#connection.closing !== undefined) return
       if (!flight.localAnswer && this.#cancellation.underWay) return
       if (!flight.localAnswer && !this.#session) return this.open()
       if (this.#session && !this.#queue.prepare(flight, this.#session.status)) return
@@ -264,12 +245,12 @@ export class Upstream implements FlightCarrier {
     if (this.#queue.first) return this.#pump()
     if (this.inTransaction && !this.#users.processId(this.#queue.owner)) {
       // The owner of the transaction has left; others may wait behind it.
-      const rollback = Flight.internal(queryMessage('rollback'))
-      this.#queue.go(rollback)
-      return this.#session?.run(rollback)
+      const end = rollback()
+      this.#queue.go(end)
+      return this.#session?.run(end)
     }
     this.#pump()
-    if (this.#queue.first || this.#closing !== undefined) return
+    if (this.#queue.first || this.#connection.closing !== undefined) return
     if (this.inTransaction || this.#users.deferring) this.#watchTransaction()
     if (this.busy) return
     this.#events.idle()
@@ -295,14 +276,13 @@ export class Upstream implements FlightCarrier {
 
   /** Nobody goes on with the flight under way; the server may be there, and is told. */
   #expire(error: NullpoolError): void {
-    if (this.#closing === undefined) void this.close(repeated(error), 0, error)
+    if (this.#connection.closing === undefined) void this.close(repeated(error), 0, error)
   }
 
   /** The connection has ended by itself. */
   #fail(error: NullpoolError): void {
-    if (this.#closing !== undefined) return
-    this.#dial = undefined
-    this.#session = undefined
+    if (this.#connection.closing !== undefined) return
+    this.#connection.forget()
     if (this.#failure) return this.#events.closed(undefined)
     const others = this.#options.meter.queries > this.#queue.statements
     const failure = repeated(others ? afterOthers(error) : error)

@@ -13,9 +13,13 @@ export class WaitingDeadline {
   #deadline = new Deadline()
 
   /** Takes who waits, for how long, and whether a transaction is open. */
-  constructor(queue: FlightQueue, timeoutMs: number, inTransaction: () => boolean) {
+  constructor(
+    queue: FlightQueue,
+    { queryTimeoutMs }: { queryTimeoutMs: number },
+    inTransaction: () => boolean,
+  ) {
     this.#queue = queue
-    this.#timeoutMs = timeoutMs
+    this.#timeoutMs = queryTimeoutMs
     this.#inTransaction = inTransaction
   }
 

@@ -35,6 +35,16 @@ const SHAPES: readonly [string, Work, number][] = [
     1,
   ],
   ['one with a plain query', (s) => s.transaction((tx) => tx.unsafe('select 1')), 1],
+  // An access mode of the savepoint must not hold for them, and they have no room for its RELEASE.
+  [
+    'one, and several statements at once behind it',
+    (s) =>
+      s.transaction(async (tx) => {
+        await tx.savepoint((inner) => inner`select ${1}::int as learned`)
+        await tx.unsafe('select 1; select 2')
+      }),
+    3,
+  ],
   ['one in which nothing happens', (s) => s.transaction(async () => 'nothing'), 0],
   [
     'one that is rolled back, and one behind it',

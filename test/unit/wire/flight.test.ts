@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { Flight } from '../../../src/wire/flight.ts'
 import type { FlightReceiver } from '../../../src/wire/flight-receiver.ts'
+import { rollback } from '../../../src/wire/rollback.ts'
 import * as client from '../../support/wire-messages.ts'
 
 const NOBODY: FlightReceiver = {
@@ -88,7 +89,7 @@ describe('Flight', () => {
   })
 
   it('Flight of the wire’s own is ready to be sent and tells nobody', () => {
-    const flight = Flight.internal(client.query('rollback'))
+    const flight = rollback()
     expect(flight).toMatchObject({ complete: true, awaitsServer: true, queries: 1 })
     expect(() => flight.receiver.receive(new Uint8Array(1))).not.toThrow()
   })
