@@ -7,10 +7,9 @@ import {
   type TransactionSql,
 } from 'nullpool'
 import { drizzleClient } from 'nullpool/drizzle'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
-import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
-import { claimsOf, makeSupabaseSchema, userId } from '../support/supabase-schema.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { afterEach, describe, expect, inject, it } from 'vitest'
+import { claimsOf, userId } from '../support/supabase-schema.ts'
+import { useCountedDatabase } from '../support/use-counted-database.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 
@@ -19,24 +18,14 @@ describe.each([
   ['PgBouncer', pgbouncer],
 ] as const)('batch() on %s', (_name, target) => {
   describe.skipIf(!target)('of the test bed', () => {
-    let bed: TestDatabase
-    let proxy: CountingProxy
-    beforeAll(async () => {
-      bed = await createTestDatabase()
-      await makeSupabaseSchema(bed.sql)
-      proxy = await startCountingProxy({ target: target ?? postgres })
-    })
+    const counted = useCountedDatabase(target ?? postgres)
     afterEach(async () => {
-      await proxy.until(({ connections }) => connections.every(({ open }) => !open))
-      proxy.reset()
-      await bed.sql`truncate notes`
-    })
-    afterAll(async () => {
-      await proxy.stop()
-      await bed[Symbol.asyncDispose]()
+      await counted.proxy.until(({ connections }) => connections.every(({ open }) => !open))
+      counted.proxy.reset()
+      await counted.bed.sql`truncate notes`
     })
     const open = (options: DatabaseOptions = {}): Scope =>
-      createDatabase({ url: bed.url(proxy), ...options }).scope()
+      createDatabase({ url: counted.bed.url(counted.proxy), ...options }).scope()
 
     it.each(['supavisor', 'pgbouncer', 'postgres'] as const)(
       'takes one trip, and one more where statements are new, with pooler %s',
@@ -46,14 +35,14 @@ describe.each([
         const trips: number[] = []
         const shape = `of ${pooler} on ${_name}`
         for (const size of [3, 20, 20]) {
-          const { turns } = proxy
+          const { turns } = counted.proxy
           const results = await scope.batch((sql) =>
             Array.from({ length: size }, (_, n) =>
               sql.unsafe(`select $1::int as n, '${shape} ${n % 5}' as x`, [n]),
             ),
           )
           expect(results.map(([row]) => row?.n)).toEqual(results.map((_, n) => n))
-          trips.push(proxy.turns - turns)
+          trips.push(counted.proxy.turns - turns)
         }
         expect(trips).toEqual([2, 2, 1])
       },
@@ -109,9 +98,9 @@ describe.each([
           sql`select current_user as role, count(*)::int as n from notes`,
         ])
       await work()
-      const { turns } = proxy
+      const { turns } = counted.proxy
       const [[inserted], [seen]] = await work()
-      expect(proxy.turns - turns).toBe(1)
+      expect(counted.proxy.turns - turns).toBe(1)
       expect(inserted).toEqual({ owner: userId(1) })
       expect(seen).toEqual({ role: 'authenticated', n: 2 })
       const [own] = await scope.sql`select current_user as role`
@@ -122,7 +111,7 @@ describe.each([
           sql`insert into notes (body, owner) values ('forged', ${userId(2)})`,
         ]),
       ).rejects.toMatchObject({ code: '42501' })
-      expect((await bed.sql`select body from notes`).map(({ body }) => body)).toEqual([
+      expect((await counted.bed.sql`select body from notes`).map(({ body }) => body)).toEqual([
         'mine',
         'mine',
       ])
@@ -157,14 +146,14 @@ describe.each([
       await scope.close()
       await expect
         .poll(async () => {
-          const [row] = await bed.sql`
+          const [row] = await counted.bed.sql`
             select count(*)::int as n from pg_stat_activity
             where datname = current_database() and query like '%pg_sleep(20)%' and state = 'active'
               and pid <> pg_backend_pid()`
           return row?.n
         })
         .toBe(0)
-      expect(await bed.sql`select 1 from notes`).toHaveLength(0)
+      expect(await counted.bed.sql`select 1 from notes`).toHaveLength(0)
     })
 
     it('gives up before anything is sent where a value cannot be written', async () => {
@@ -194,7 +183,7 @@ describe.each([
       ])
       await expect(failing).rejects.toMatchObject({ outcome: 'unknown' })
       await scope.close()
-      expect(await bed.sql`select 1 from notes`).toHaveLength(0)
+      expect(await counted.bed.sql`select 1 from notes`).toHaveLength(0)
       const refused = createDatabase({
         url: 'postgres://a:b@localhost:1/c',
         tls: 'disable',

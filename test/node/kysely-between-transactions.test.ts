@@ -1,18 +1,12 @@
 import { createDatabase } from 'nullpool'
 import { kyselyPool } from 'nullpool/kysely'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 
 describe.skipIf(!pgbouncer)('a statement between two transactions of one connection', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(() => bed.sql`truncate deeds`)
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
 
   it.each(['commit', 'rollback'])('is in neither: %s', async (end) => {
     await using scope = createDatabase({

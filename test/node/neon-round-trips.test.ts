@@ -2,22 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Client } from '@neondatabase/serverless'
 import { createDatabase, type DatabaseOptions, type Scope } from 'nullpool'
 import { neonClient, neonPool } from 'nullpool/neon'
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  inject,
-  it,
-  onTestFinished,
-} from 'vitest'
+import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { startPgBouncer } from '../../src/cli/pgbouncer-server.ts'
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
 import { databaseUrl } from '../support/servers.ts'
 import { StrictPoolerBed } from '../support/strict-pooler-bed.ts'
-import { claimsOf, makeSupabaseSchema } from '../support/supabase-schema.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { claimsOf } from '../support/supabase-schema.ts'
+import { useCountedDatabase } from '../support/use-counted-database.ts'
 
 const { pgbouncer, postgres, ca } = inject('servers')
 
@@ -127,40 +118,35 @@ describe.each([
   ['Postgres', postgres],
 ] as const)('round trips of Neon’s driver to %s', (_name, target) => {
   describe.skipIf(!target)('on the counting proxy', () => {
-    let bed: TestDatabase
-    let proxy: CountingProxy
-    beforeAll(async () => {
-      bed = await createTestDatabase()
-      await makeSupabaseSchema(bed.sql)
-      proxy = await startCountingProxy({ target: target ?? postgres })
-    })
-    afterEach(() => settled(proxy))
-    afterAll(async () => {
-      await proxy.stop()
-      await bed[Symbol.asyncDispose]()
-    })
+    const counted = useCountedDatabase(target ?? postgres)
+    afterEach(() => settled(counted.proxy))
     const connect = (options: DatabaseOptions = {}): Scope =>
-      createDatabase({ url: bed.url(proxy), ...options }).scope()
+      createDatabase({ url: counted.bed.url(counted.proxy), ...options }).scope()
 
-    it.each(NOTHING)('%s: none', (_shape, work) => count(proxy, connect(), work, 0))
+    it.each(NOTHING)('%s: none', (_shape, work) => count(counted.proxy, connect(), work, 0))
 
     it.each(SHAPES)('%s', (_shape, work, trips) =>
-      count(proxy, connect(), work, LOGIN.universal + trips),
+      count(counted.proxy, connect(), work, LOGIN.universal + trips),
     )
 
     it.each(SHAPES)('%s, pipelined', (_shape, work, trips) =>
-      count(proxy, connect({ pooler: 'pgbouncer' }), work, LOGIN.pipelined + trips),
+      count(counted.proxy, connect({ pooler: 'pgbouncer' }), work, LOGIN.pipelined + trips),
     )
 
     it.each(UNDER_CLAIMS)('%s under claims', async (_shape, work, trips) => {
       const scope = connect({ pooler: 'pgbouncer' })
       const turns = LOGIN.pipelined + trips
-      await count(proxy, scope, work, turns, scope.as(claimsOf(1)))
+      await count(counted.proxy, scope, work, turns, scope.as(claimsOf(1)))
     })
 
     it('TLS adds two: the request for it, and its handshake', async () => {
       const scope = connect({ tls: { ca }, pooler: 'postgres' })
-      await count(proxy, scope, (used) => parameterised(neonClient(used)), LOGIN.pipelined + 2 + 1)
+      await count(
+        counted.proxy,
+        scope,
+        (used) => parameterised(neonClient(used)),
+        LOGIN.pipelined + 2 + 1,
+      )
     })
   })
 })

@@ -1,4 +1,7 @@
-import { createDatabase, type Scope, type TransactionSql } from 'nullpool'
+import { sql as drizzleSql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import { createDatabase, type Scope } from 'nullpool'
+import { drizzleClient } from 'nullpool/drizzle'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -77,22 +80,18 @@ describe.each([
 
     it('does not take along a savepoint of another client that begins at once', async () => {
       await using scope = open()
-      await scope.transaction(async (sql) => {
+      const db = drizzle(drizzleClient(scope))
+      await scope.transaction(async () => {
         for (let n = 0; n < 20; n++) {
-          const clients = [sql, scope.sql].map((client) => client as unknown as TransactionSql)
-          await Promise.all(
-            clients.map((_client, at) =>
-              scope
-                .transaction(async (inner) => {
-                  await inner`insert into deeds values (${`${n} ${at}`})`
-                  if (at === 1) throw new Error('On purpose.')
-                })
-                .catch(() => undefined),
-            ),
-          )
+          const kept = scope.transaction((sql) => sql`insert into deeds values (${`kept ${n}`})`)
+          const undone = db.transaction(async (tx) => {
+            await tx.execute(drizzleSql`insert into deeds values (${`undone ${n}`})`)
+            throw new Error('On purpose.')
+          })
+          await Promise.all([kept, undone.catch(() => undefined)])
         }
       })
-      expect(await deeds()).toHaveLength(20)
+      expect(await deeds()).toEqual(Array.from({ length: 20 }, (_, n) => `kept ${n}`).sort())
     })
 
     it('ends whatever COPY and several statements at once begin with', async () => {

@@ -3,10 +3,9 @@ import { Kysely, PostgresDialect, sql as raw } from 'kysely'
 import { createDatabase, type Pooler, type Scope } from 'nullpool'
 import { drizzleClient } from 'nullpool/drizzle'
 import { kyselyPool } from 'nullpool/kysely'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts'
-import { claimsOf, makeSupabaseSchema } from '../support/supabase-schema.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { claimsOf } from '../support/supabase-schema.ts'
+import { useCountedDatabase } from '../support/use-counted-database.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 
@@ -87,30 +86,23 @@ const PLACES: readonly [Pooler, { host: string; port: number } | undefined][] = 
 
 describe.each(PLACES)('savepoints, in trips, as with %s', (pooler, target) => {
   describe.skipIf(!target).each(WHO)('for %s', (_who, to) => {
-    let bed: TestDatabase
-    let proxy: CountingProxy
-    beforeAll(async () => {
-      bed = await createTestDatabase()
-      await makeSupabaseSchema(bed.sql)
-      proxy = await startCountingProxy({ target: target ?? postgres })
-    })
-    afterAll(async () => {
-      await proxy.stop()
-      await bed[Symbol.asyncDispose]()
-    })
+    const counted = useCountedDatabase(target ?? postgres)
 
     it.each(SHAPES)('%s', async (_shape, work, trips) => {
-      await using connection = createDatabase({ url: bed.url(proxy), pooler }).scope()
+      await using connection = createDatabase({
+        url: counted.bed.url(counted.proxy),
+        pooler,
+      }).scope()
       const scope = to(connection)
       await scope.sql`select ${0}::int as learned`
       await scope.transaction(() => work(scope))
-      const { turns } = proxy
+      const { turns } = counted.proxy
       await scope.transaction(async (sql) => {
         await sql`select ${0}::int as learned`
         await work(scope)
       })
       // The first statement and COMMIT have a trip each.
-      expect(proxy.turns - turns).toBe(trips + 2)
+      expect(counted.proxy.turns - turns).toBe(trips + 2)
       await scope.transaction(() => work(scope))
     })
   })

@@ -1,26 +1,19 @@
 import { createDatabase, type Scope } from 'nullpool'
 import { createPool } from 'nullpool/stationary'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 
 describe.skipIf(!pgbouncer)('a callback of the driver', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(() => bed.sql`truncate deeds`)
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
   const open = (): Scope =>
     createDatabase({
       url: bed.url(pgbouncer ?? postgres),
       pooler: 'pgbouncer',
       queryTimeoutMs: 3_000,
     }).scope()
-  const deeds = async (): Promise<unknown[]> =>
-    (await bed.sql`select name from deeds order by 1`).map(({ name }) => name)
+  const deeds = (): Promise<unknown[]> => bed.deeds()
 
   it.each(['batch', 'transaction'] as const)(
     '%s() in it is part of the transaction',

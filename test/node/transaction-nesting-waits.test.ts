@@ -1,9 +1,9 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { createDatabase, type Scope } from 'nullpool'
 import { kyselyPool } from 'nullpool/kysely'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { honoBed } from '../support/hono-bed.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer } = inject('servers')
 
@@ -20,23 +20,14 @@ const kysely = (scope: Scope): Kysely<{ deeds: { name: string } }> =>
   new Kysely({ dialect: new PostgresDialect({ pool: kyselyPool(scope) }) })
 
 describe.skipIf(!pgbouncer)('waiting for a savepoint', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(async () => {
-    await bed.sql`truncate deeds`
-  })
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
   const open = (): Scope =>
     createDatabase({
       url: bed.url(pgbouncer ?? bed.servers.postgres),
       pooler: 'pgbouncer',
       queryTimeoutMs: 5_000,
     }).scope()
-  const deeds = async (): Promise<unknown[]> =>
-    (await bed.sql`select name from deeds order by 1`).map(({ name }) => name)
+  const deeds = (): Promise<unknown[]> => bed.deeds()
 
   it('a statement that waits for a savepoint in vain says so, and the transaction goes on', async () => {
     await using scope = createDatabase({

@@ -1,6 +1,6 @@
 import { createDatabase, type Scope } from 'nullpool'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer } = inject('servers')
 
@@ -14,23 +14,14 @@ function gate(): { opened: Promise<void>; open: () => void } {
 }
 
 describe.skipIf(!pgbouncer)('savepoints beside each other', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(async () => {
-    await bed.sql`truncate deeds`
-  })
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
   const open = (): Scope =>
     createDatabase({
       url: bed.url(pgbouncer ?? bed.servers.postgres),
       pooler: 'pgbouncer',
       queryTimeoutMs: 5_000,
     }).scope()
-  const deeds = async (): Promise<unknown[]> =>
-    (await bed.sql`select name from deeds order by 1`).map(({ name }) => name)
+  const deeds = (): Promise<unknown[]> => bed.deeds()
 
   it('a transaction in a transaction that fails takes nothing of its sibling with it', async () => {
     await using scope = open()

@@ -5,29 +5,22 @@ import { createDatabase, type Scope } from 'nullpool'
 import { drizzleClient } from 'nullpool/drizzle'
 import { kyselyPool } from 'nullpool/kysely'
 import { createPool } from 'nullpool/stationary'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { honoBed } from '../support/hono-bed.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer, postgres } = inject('servers')
 const code = (error: { code?: string; message: string }): string => error.code ?? error.message
 
 describe.skipIf(!pgbouncer)('a savepoint that is open when its transaction ends', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(() => bed.sql`truncate deeds`)
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
   const open = (): Scope =>
     createDatabase({
       url: bed.url(pgbouncer ?? postgres),
       pooler: 'pgbouncer',
       queryTimeoutMs: 10_000,
     }).scope()
-  const deeds = async (): Promise<unknown[]> =>
-    (await bed.sql`select name from deeds order by 1`).map(({ name }) => name)
+  const deeds = (): Promise<unknown[]> => bed.deeds()
 
   it('is not half committed', async () => {
     await using scope = open()

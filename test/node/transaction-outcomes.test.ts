@@ -1,7 +1,7 @@
 import { createDatabase, NullpoolError, type Scope } from 'nullpool'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { type App, honoBed } from '../support/hono-bed.ts'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer } = inject('servers')
 
@@ -9,15 +9,7 @@ const { pgbouncer } = inject('servers')
 const PID = 'select pg_backend_pid() as pid'
 
 describe.skipIf(!pgbouncer)('the outcome of a transaction whose connection is lost', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(async () => {
-    await bed.sql`truncate deeds`
-  })
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
   const open = (signal?: AbortSignal): Scope =>
     createDatabase({ url: bed.url(pgbouncer ?? bed.servers.postgres), pooler: 'pgbouncer' }).scope(
       signal ? { signal } : {},

@@ -2,21 +2,15 @@ import { sql as expression } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { createDatabase, type Scope } from 'nullpool'
 import { drizzleClient } from 'nullpool/drizzle'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { useDeeds } from '../support/use-deeds.ts'
 
 const { pgbouncer } = inject('servers')
 
 const raise = (code: string): string => `do $$ begin raise sqlstate '${code}'; end $$`
 
 describe.skipIf(!pgbouncer)('retries of a transaction', () => {
-  let bed: TestDatabase
-  beforeAll(async () => {
-    bed = await createTestDatabase()
-    await bed.sql`create table deeds (name text)`
-  })
-  afterEach(() => bed.sql`truncate deeds`)
-  afterAll(() => bed[Symbol.asyncDispose]())
+  const bed = useDeeds()
   const open = (signal?: AbortSignal): Scope =>
     createDatabase({ url: bed.url(pgbouncer ?? bed.servers.postgres), pooler: 'pgbouncer' }).scope(
       signal ? { signal } : {},
