@@ -94,6 +94,22 @@ describe.each([
       expect(await deeds()).toEqual(Array.from({ length: 20 }, (_, n) => `kept ${n}`).sort())
     })
 
+    it('does not take along one whose name is so long that its driver writes it at once', async () => {
+      await using scope = open()
+      const db = drizzle(drizzleClient(scope))
+      await scope.transaction(async (sql) => {
+        const kept = db.transaction((tx) =>
+          tx.execute(drizzleSql`insert into deeds values ('kept')`),
+        )
+        const undone = sql.savepoint('x'.repeat(2_000), async (inner) => {
+          await inner`insert into deeds values ('undone')`
+          throw new Error('On purpose.')
+        })
+        await Promise.all([kept, undone.catch(() => undefined)])
+      })
+      expect(await deeds()).toEqual(['kept'])
+    })
+
     it('ends whatever COPY and several statements at once begin with', async () => {
       await using scope = open()
       await scope.transaction(async (sql) => {

@@ -163,6 +163,19 @@ describe('Front of a driver that begins a transaction', () => {
     expect(await driver.until('Z')).toEqual(['2', 'C', 'ZT'])
   })
 
+  it('keeps a driver in it that has only asked what a statement takes', async () => {
+    const { wire, driver } = await begin()
+    driver.write(client.parse('insert $1'), client.describeStatement, client.flush)
+    const peer = await wire.login()
+    await peer.expect(...'PBEPDS')
+    peer.send(server.errorMessage('ERROR', '57014', 'cancelled'), server.ready())
+    expect(await driver.until('E')).toEqual(['E'])
+    driver.write(client.sync)
+    expect(await driver.until('Z')).toEqual(['ZT'])
+    driver.write(client.query('select 1'))
+    await peer.expect(...'PBEPBDES')
+  })
+
   it('takes one that could not begin for over where its driver has left it', async () => {
     const { wire, driver } = await begin()
     driver.write(client.query('commit; select 1'))
