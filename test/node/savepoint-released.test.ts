@@ -98,6 +98,7 @@ describe.each([
       await using scope = open()
       const db = drizzle(drizzleClient(scope))
       await scope.transaction(async (sql) => {
+        await sql`select 1`
         const kept = db.transaction((tx) =>
           tx.execute(drizzleSql`insert into deeds values ('kept')`),
         )
