@@ -111,6 +111,21 @@ describe.each([
       expect(await deeds()).toEqual(['kept'])
     })
 
+    it('is released before what it is in is rolled back, also where that is written at once', async () => {
+      await using scope = open()
+      const db = drizzle(drizzleClient(scope))
+      await scope.transaction(async (sql) => {
+        await sql`insert into deeds values ('before')`
+        const undone = sql.savepoint('x'.repeat(2_000), async () => {
+          await db.transaction((tx) => tx.execute(drizzleSql`insert into deeds values ('undone')`))
+          throw new Error('On purpose.')
+        })
+        await undone.catch(() => undefined)
+        await sql`insert into deeds values ('behind')`
+      })
+      expect(await deeds()).toEqual(['before', 'behind'])
+    })
+
     it('ends whatever COPY and several statements at once begin with', async () => {
       await using scope = open()
       await scope.transaction(async (sql) => {
